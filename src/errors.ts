@@ -1,0 +1,177 @@
+/**
+ * The errors of this package. Everything arrives as a rejected promise, never as a synchronous
+ * throw; bad arguments reject with the language's own `TypeError` or `RangeError`.
+ *
+ * @module
+ */
+
+/** The literal `code` of each error class, for a `switch` that the compiler can check. */
+export type ErrorCode =
+  | "ERR_CONNECTION"
+  | "ERR_TIMEOUT"
+  | "ERR_CLOSED"
+  | "ERR_QUEUE_FULL"
+  | "ERR_PROTOCOL"
+  | "ERR_SERVER";
+
+/** What a call was waiting for when its time ran out. */
+export type TimeoutPhase = "connect" | "queue" | "reply";
+
+/**
+ * What all errors of this package have in common.
+ *
+ * @example Tell this package's errors from others
+ * ```ts
+ * import { connect, KyotoTycoonError } from "@kyoto/tycoon";
+ * import { assert } from "@std/assert";
+ *
+ * try {
+ *   await connect({ port: 1, reconnect: false });
+ * } catch (error) {
+ *   assert(error instanceof KyotoTycoonError);
+ *   assert(error.code === "ERR_CONNECTION");
+ * }
+ * ```
+ */
+export abstract class KyotoTycoonError extends Error {
+  /** Tells the classes apart without `instanceof`. */
+  abstract readonly code: ErrorCode;
+}
+
+/**
+ * The connection could not be made, or broke.
+ *
+ * @example Whether the server may have seen the call
+ * ```ts
+ * import { connect, ConnectionError } from "@kyoto/tycoon";
+ * import { assertInstanceOf } from "@std/assert";
+ *
+ * const error = await connect({ port: 1, reconnect: false }).catch((error) => error);
+ * assertInstanceOf(error, ConnectionError);
+ * console.log(error.sent); // false: nothing has left
+ * ```
+ */
+export class ConnectionError extends KyotoTycoonError {
+  override readonly name = "ConnectionError";
+  readonly code = "ERR_CONNECTION";
+  /** Whether the call had been written to the socket, so that the server may have executed it. */
+  readonly sent: boolean;
+
+  /** Makes the error of a call that had been written (`sent`), or had not. */
+  constructor(message: string, options: { sent: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.sent = options.sent;
+  }
+}
+
+/**
+ * A time limit passed.
+ *
+ * @example
+ * ```ts
+ * import { TimeoutError } from "@kyoto/tycoon";
+ *
+ * const error = new TimeoutError("Cannot get: no reply within 10000 ms", {
+ *   phase: "reply",
+ *   sent: true,
+ * });
+ * console.log(error.phase); // "reply"
+ * ```
+ */
+export class TimeoutError extends KyotoTycoonError {
+  override readonly name = "TimeoutError";
+  readonly code = "ERR_TIMEOUT";
+  /** What was waited for: the connection, a place on it, or the reply. */
+  readonly phase: TimeoutPhase;
+  /** Whether the call had been written to the socket, so that the server may have executed it. */
+  readonly sent: boolean;
+
+  /** Makes the error of a call whose time ran out in `phase`. */
+  constructor(message: string, options: { phase: TimeoutPhase; sent: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.phase = options.phase;
+    this.sent = options.sent;
+  }
+}
+
+/**
+ * The client was closed, by its user, before or during the call.
+ *
+ * @example
+ * ```ts
+ * import { ClosedError } from "@kyoto/tycoon";
+ *
+ * console.log(new ClosedError("Cannot get: the client is closed").code); // "ERR_CLOSED"
+ * ```
+ */
+export class ClosedError extends KyotoTycoonError {
+  override readonly name = "ClosedError";
+  readonly code = "ERR_CLOSED";
+  /** Whether the call had been written to the socket, so that the server may have executed it. */
+  readonly sent: boolean;
+
+  /** Makes the error of a call that had been written (`sent`), or had not. */
+  constructor(message: string, options: { sent?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.sent = options.sent ?? false;
+  }
+}
+
+/**
+ * The queue of calls is at its bound (`maxQueue` calls or `maxQueueBytes` bytes).
+ *
+ * @example
+ * ```ts
+ * import { QueueFullError } from "@kyoto/tycoon";
+ *
+ * console.log(new QueueFullError("Cannot set: 100000 calls are pending").code); // "ERR_QUEUE_FULL"
+ * ```
+ */
+export class QueueFullError extends KyotoTycoonError {
+  override readonly name = "QueueFullError";
+  readonly code = "ERR_QUEUE_FULL";
+}
+
+/**
+ * The peer sent bytes that are not the protocol's, or more than it may. The connection is given up.
+ *
+ * @example
+ * ```ts
+ * import { ProtocolError } from "@kyoto/tycoon";
+ *
+ * console.log(new ProtocolError("Cannot read a reply: expected magic 0xba, got 0x48").code);
+ * ```
+ */
+export class ProtocolError extends KyotoTycoonError {
+  override readonly name = "ProtocolError";
+  readonly code = "ERR_PROTOCOL";
+}
+
+/**
+ * The server refused, or failed, what it was asked.
+ *
+ * @example
+ * ```ts
+ * import { connect, ServerError } from "@kyoto/tycoon";
+ * import { startMockServer } from "@kyoto/tycoon/mock-server";
+ * import { assertInstanceOf } from "@std/assert";
+ *
+ * await using server = await startMockServer({ readOnly: true });
+ * await using kt = await connect(server.url);
+ * const error = await kt.set("k", "v").catch((error) => error);
+ * assertInstanceOf(error, ServerError);
+ * console.log(error.operation); // "set"
+ * ```
+ */
+export class ServerError extends KyotoTycoonError {
+  override readonly name = "ServerError";
+  readonly code = "ERR_SERVER";
+  /** The client's method that failed, such as `"set"` or `"playScript"`. */
+  readonly operation: string;
+
+  /** Makes the error of a failed `operation`. */
+  constructor(message: string, options: { operation: string; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.operation = options.operation;
+  }
+}
