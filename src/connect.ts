@@ -1,0 +1,307 @@
+/**
+ * Connecting: what can be asked for, checked and put together.
+ *
+ * @module
+ */
+
+import { checkDatabase, checkPositive, describe } from "./arguments.ts";
+import { type KyotoTycoon, makeClient } from "./client.ts";
+import { exponentialBackoff } from "./connection/backoff.ts";
+import { Pool } from "./connection/pool.ts";
+import { type BatchLimits, DEFAULT_BATCH } from "./connection/request_queue.ts";
+import { systemTimers } from "./connection/timers.ts";
+import { runtimeConnector } from "./transport/detect.ts";
+import type { Address, Connector, TlsOptions, Transport } from "./transport/transport.ts";
+import type { Value } from "./types.ts";
+import { bytes, type Codec } from "./value_codec.ts";
+
+/** How a lost connection is replaced. */
+export interface ReconnectOptions {
+  /**
+   * Attempts in a row before the calls that wait are given up; `Infinity` never gives up. The next
+   * call begins anew. Default 10.
+   */
+  attempts?: number;
+  /** Milliseconds before the second attempt, doubled with each further one, drawn at random below. Default 50. */
+  minDelay?: number;
+  /** The most milliseconds between attempts. Default 2000. */
+  maxDelay?: number;
+}
+
+/** How calls of one tick are put together. */
+export interface BatchingOptions {
+  /** Most records of one request, 1 to 1024. Default 512. */
+  records?: number;
+  /** Most bytes of keys and values that are gathered in one request. Default 65536. */
+  bytes?: number;
+}
+
+/** What `connect` takes. All times are milliseconds. */
+export interface ConnectOptions<V = Uint8Array, In = Value> {
+  /** Host name or address. Default `"127.0.0.1"`. */
+  hostname?: string;
+  /** TCP port. Default 1978. */
+  port?: number;
+  /** A Unix socket, instead of host and port. */
+  path?: string;
+  /** TLS, for servers behind a TLS proxy. Default `false`. */
+  tls?: boolean | TlsOptions;
+  /** Makes the connections, instead of this runtime's sockets. */
+  connector?: Connector;
+  /** A connection that is there already, such as a pair of streams. It is not replaced when lost. */
+  transport?: Transport;
+  /** The database of calls that name none, 0 to 65535. Default 0. */
+  database?: number;
+  /** How values are turned into bytes and back. Default `bytes`. */
+  codec?: Codec<V, In>;
+  /** Most connections at a time; order is kept on each, not between them. Default 1. */
+  connections?: number;
+  /** How long connecting may take. Default 10000. */
+  connectTimeout?: number;
+  /** How long nothing may come once a reply is due. Default 10000. */
+  replyTimeout?: number;
+  /** How long a call may wait for a connection. Default 10000. */
+  queueTimeout?: number;
+  /** Whether, and how, a lost connection is replaced. Default `true`. */
+  reconnect?: boolean | ReconnectOptions;
+  /** Whether, and how, neighbouring calls share a request. Default `true`. */
+  batching?: boolean | BatchingOptions;
+  /** Most bytes of keys and values in one reply. Default 2^29 (512 MiB). */
+  maxReplyBytes?: number;
+  /** Most calls that may be pending. Default 1000000. */
+  maxQueue?: number;
+  /** Most bytes of keys and values in calls that are pending. Default 2^29 (512 MiB). */
+  maxQueueBytes?: number;
+  /** Gives up connecting. */
+  signal?: AbortSignal;
+}
+
+/** The options whose types do not depend on the codec. */
+type AnyOptions = Omit<ConnectOptions, "codec">;
+
+const DEFAULT_PORT = 1978;
+const OPTION_NAMES: ReadonlySet<string> = new Set(
+  [
+    "hostname",
+    "port",
+    "path",
+    "tls",
+    "connector",
+    "transport",
+    "database",
+    "codec",
+    "connections",
+    "connectTimeout",
+    "replyTimeout",
+    "queueTimeout",
+    "reconnect",
+    "batching",
+    "maxReplyBytes",
+    "maxQueue",
+    "maxQueueBytes",
+    "signal",
+  ] satisfies (keyof ConnectOptions)[],
+);
+
+/**
+ * Connects to a Kyoto Tycoon server.
+ *
+ * A URL names the server - `kt://host:1978`, `kts://` with TLS, `kt+unix:///path` - and may set numeric
+ * options, as in `kt://127.0.0.1:1978?database=1&replyTimeout=2000`.
+ *
+ * @param options Where to, and how; or a URL.
+ * @returns The client, connected. It reconnects by itself from then on.
+ * @throws {ConnectionError} The server cannot be reached.
+ * @throws {TimeoutError} It does not answer within `connectTimeout`.
+ * @throws {TypeError | RangeError} An option is wrong.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@kyoto/tycoon";
+ * import { startMockServer } from "@kyoto/tycoon/mock-server";
+ *
+ * await using server = await startMockServer();
+ * await using kt = await connect({ port: server.port, connectTimeout: 1000 });
+ * await kt.ping();
+ * ```
+ */
+export async function connect<V = Uint8Array, In = Value>(
+  options: ConnectOptions<V, In> | string | URL = {},
+): Promise<KyotoTycoon<V, In>> {
+  const given: ConnectOptions<V, In> = typeof options === "string" || options instanceof URL
+    ? parseUrl(options)
+    : checkNames(options);
+  const maxReplyBytes = positive(given, "maxReplyBytes", 2 ** 29);
+  const database = checkDatabase("connect", given.database ?? 0);
+  const codec = checkCodec(given.codec ?? bytes as unknown as Codec<V, In>);
+  const { connector, address } = await connectorOf(given);
+  const pool = new Pool({
+    connector,
+    address,
+    connections: whole(given, "connections", 1),
+    connectTimeout: positive(given, "connectTimeout", 10_000),
+    replyTimeout: positive(given, "replyTimeout", 10_000),
+    queueTimeout: positive(given, "queueTimeout", 10_000),
+    ...reconnection(given),
+    batch: batchLimits(given.batching ?? true),
+    maxReplyBytes,
+    maxQueue: positive(given, "maxQueue", 1_000_000),
+    maxQueueBytes: positive(given, "maxQueueBytes", 2 ** 29),
+    timers: systemTimers,
+  });
+  await pool.open(given.signal);
+  return makeClient(pool, database, codec, maxReplyBytes);
+}
+
+type NumericOption = {
+  [K in keyof ConnectOptions]-?: ConnectOptions[K] extends number | undefined ? K : never;
+}[keyof ConnectOptions];
+
+function checkNames<T extends object>(options: T): T {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot connect: the options are ${describe(options)}, not an object or URL`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (!OPTION_NAMES.has(name)) throw new TypeError(`Cannot connect: unknown option "${name}"`);
+  }
+  return options;
+}
+
+function checkCodec<V, In>(codec: Codec<V, In>): Codec<V, In> {
+  if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
+    throw new TypeError('Cannot connect: "codec" has no "encode" and "decode"');
+  }
+  return codec;
+}
+
+function positive(
+  options: { [K in NumericOption]?: number },
+  name: NumericOption,
+  otherwise: number,
+): number {
+  return checkPositive("connect", name, options[name] ?? otherwise);
+}
+
+function whole(
+  options: { [K in NumericOption]?: number },
+  name: NumericOption,
+  otherwise: number,
+): number {
+  const value = positive(options, name, otherwise);
+  if (!Number.isInteger(value)) {
+    throw new RangeError(`Cannot connect: "${name}" is ${value}, not a whole number`);
+  }
+  return value;
+}
+
+function reconnection({ reconnect = true, transport }: AnyOptions) {
+  const { attempts = 10, minDelay = 50, maxDelay = 2000 } = typeof reconnect === "object"
+    ? reconnect
+    : {};
+  checkPositive("connect", "reconnect.attempts", attempts);
+  checkPositive("connect", "reconnect.minDelay", minDelay);
+  checkPositive("connect", "reconnect.maxDelay", maxDelay);
+  const never = reconnect === false || transport !== undefined;
+  return { attempts: never ? 0 : attempts, backoff: exponentialBackoff(minDelay, maxDelay) };
+}
+
+function batchLimits(batching: boolean | BatchingOptions): BatchLimits {
+  if (batching === false) return { records: 1, bytes: 0 };
+  if (batching === true) return DEFAULT_BATCH;
+  const { records = DEFAULT_BATCH.records, bytes = DEFAULT_BATCH.bytes } = batching;
+  checkPositive("connect", "batching.records", records);
+  checkPositive("connect", "batching.bytes", bytes);
+  return { records, bytes };
+}
+
+async function connectorOf(
+  options: AnyOptions,
+): Promise<{ connector: Connector; address: string }> {
+  const { connector, transport, path, hostname = "127.0.0.1", port = DEFAULT_PORT, tls } = options;
+  const ways = [connector, transport, path, options.hostname ?? options.port]
+    .filter((way) => way !== undefined);
+  if (ways.length > 1) {
+    throw new TypeError(
+      'Cannot connect: give only one of "connector", "transport", "path", and "hostname" with "port"',
+    );
+  }
+  if (connector !== undefined) return { connector, address: "the connector's server" };
+  if (transport !== undefined) {
+    return { connector: () => transport, address: "the transport's server" };
+  }
+  if (path !== undefined) {
+    return { connector: await runtimeConnector({ path }), address: path };
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new RangeError(
+      `Cannot connect: "port" is ${describe(port)}, not a whole number from 1 to 65535`,
+    );
+  }
+  const address: Address = {
+    hostname,
+    port,
+    tls: tls === true ? {} : tls === false ? undefined : tls,
+  };
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return { connector: await runtimeConnector(address), address: `${host}:${port}` };
+}
+
+/** Options that a URL may set. */
+const URL_OPTIONS = [
+  "database",
+  "connections",
+  "connectTimeout",
+  "replyTimeout",
+  "queueTimeout",
+  "maxReplyBytes",
+  "maxQueue",
+  "maxQueueBytes",
+] as const satisfies readonly NumericOption[];
+
+/** `kt://host:port`, `kts://host:port`, `kt+unix:///path`, each with numeric options behind `?`. */
+function parseUrl<V, In>(url: string | URL): ConnectOptions<V, In> {
+  const text = String(url);
+  if (!URL.canParse(text)) throw new TypeError(`Cannot connect: "${text}" is not a URL`);
+  const { protocol, hostname, port, pathname, searchParams, username, password, hash } = new URL(
+    text,
+  );
+  const options: ConnectOptions<V, In> = {};
+  if (username !== "" || password !== "" || hash !== "") {
+    throw new TypeError("Cannot connect: the URL has a user, password or fragment");
+  }
+  if (protocol === "kt+unix:") {
+    if (hostname !== "" || pathname === "" || pathname === "/") {
+      throw new TypeError(
+        `Cannot connect: "${text}" does not name a path, as kt+unix:///path does`,
+      );
+    }
+    options.path = decodeURIComponent(pathname);
+  } else if (protocol === "kt:" || protocol === "kts:") {
+    if (hostname === "") throw new TypeError(`Cannot connect: "${text}" does not name a host`);
+    if (pathname !== "" && pathname !== "/") {
+      throw new TypeError(
+        `Cannot connect: "${text}" has a path; a database is given as "?database=1"`,
+      );
+    }
+    options.hostname = hostname.replace(/^\[(.*)\]$/, "$1");
+    options.port = port === "" ? DEFAULT_PORT : Number(port);
+    if (protocol === "kts:") options.tls = true;
+  } else {
+    throw new TypeError(
+      `Cannot connect: the URL begins with "${protocol}", not "kt:", "kts:" or "kt+unix:"`,
+    );
+  }
+  for (const [name, value] of searchParams) {
+    const option = URL_OPTIONS.find((known) => known === name);
+    if (option === undefined) {
+      throw new TypeError(`Cannot connect: unknown option "${name}" in the URL`);
+    }
+    if (value.trim() === "" || Number.isNaN(Number(value))) {
+      throw new RangeError(`Cannot connect: "${name}" is "${value}" in the URL, not a number`);
+    }
+    options[option] = Number(value);
+  }
+  return options;
+}

@@ -1,0 +1,221 @@
+/**
+ * One socket: writes what its queue holds, reads replies in one loop, and has one place where it
+ * fails, which settles everything exactly once.
+ */
+
+import { Feed } from "../codec/decoder.ts";
+import { ByteWriter } from "../codec/writer.ts";
+import { ConnectionError, TimeoutError } from "../errors.ts";
+import { type Channel, channelOf } from "../transport/channel.ts";
+import type { Transport } from "../transport/transport.ts";
+import { type Call, Refused, SETTLED } from "./call.ts";
+import { type BatchLimits, RequestQueue } from "./request_queue.ts";
+import type { Timers } from "./timers.ts";
+
+/** What a connection is told once, by whoever owns it. */
+export interface ConnectionOptions {
+  batch: BatchLimits;
+  maxReplyBytes: number;
+  /** Milliseconds without a byte in either direction after which the peer is taken to be gone. */
+  replyTimeout: number;
+  timers: Timers;
+  counters: Counters;
+}
+
+/** Totals over all connections of a client. */
+export interface Counters {
+  bytesSent: number;
+  bytesReceived: number;
+  /** Requests on the wire; fewer than calls, where calls travel together. */
+  requests: number;
+}
+
+/** Told once when a connection is over, with the calls that can go on elsewhere. */
+export type ConnectionLost = (connection: Connection, reason: unknown, remaining: Call[]) => void;
+
+/** One socket. */
+export class Connection {
+  readonly #channel: Channel;
+  readonly #options: ConnectionOptions;
+  readonly #onLost: ConnectionLost;
+  readonly #queue: RequestQueue;
+  readonly #writer = new ByteWriter();
+  readonly #feed: Feed;
+  #state: "open" | "closing" | "lost" = "open";
+  #flushing = false;
+  #writing = false;
+  #referenced = true;
+  /** Whether a reply has come: the peer speaks the protocol. */
+  #proven = false;
+  /** When a byte last moved while something was owed, and when the watch looks next. */
+  #progressAt = 0;
+  #watchAt = Infinity;
+  #cancelWatch: (() => void) | null = null;
+
+  constructor(transport: Transport, options: ConnectionOptions, onLost: ConnectionLost) {
+    this.#channel = channelOf(transport);
+    this.#options = options;
+    this.#onLost = onLost;
+    this.#queue = new RequestQueue(options.batch, options.maxReplyBytes);
+    const progress = () => {
+      this.#proven = true;
+      this.#watch();
+    };
+    this.#feed = new Feed((r) => this.#queue.replies(r, progress));
+    this.#channel.start({
+      data: (chunk) => this.#received(chunk),
+      end: () => this.#lose(new Error("the server closed the connection")),
+      error: (reason) => this.#lose(reason),
+    });
+    this.#reference();
+  }
+
+  /** Calls and requests that are not finished: what a new call would have to wait for. */
+  get load(): number {
+    return this.#queue.queued + this.#queue.inFlight;
+  }
+
+  /** Whether it takes calls. */
+  get usable(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Whether a reply has ever come. */
+  get proven(): boolean {
+    return this.#proven;
+  }
+
+  /** Takes a call; it leaves with all others of this tick. */
+  submit(call: Call): void {
+    this.#queue.push(call);
+    if (this.#flushing || this.#writing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  /** Takes no more calls and closes when the last one is settled. */
+  close(): void {
+    if (this.#state === "open") this.#state = "closing";
+    this.#closeIfDone();
+  }
+
+  /** Gives up at once: every call that was written fails. */
+  destroy(reason: unknown): void {
+    this.#lose(reason, false);
+  }
+
+  #flush(): void {
+    while (!this.#writing && this.#queue.queued > 0 && this.#state !== "lost") {
+      const idle = this.#queue.inFlight === 0;
+      this.#writer.reset();
+      const requests = this.#queue.encode(this.#writer);
+      if (requests === 0) break;
+      this.#options.counters.requests += requests;
+      if (idle) this.#progressAt = this.#options.timers.now();
+      this.#send(this.#writer.take(), 0);
+      this.#watch();
+    }
+    this.#reference();
+    this.#closeIfDone();
+  }
+
+  /** Writes the parts from `i` on; when the socket takes its time, the rest follows. */
+  #send(parts: readonly Uint8Array[], i: number): void {
+    try {
+      for (; i < parts.length; i++) {
+        const part = parts[i];
+        this.#options.counters.bytesSent += part.length;
+        const taken = this.#channel.write(part);
+        if (taken === undefined) continue;
+        this.#writing = true;
+        taken.then(() => {
+          if (this.#state === "lost") return;
+          this.#writing = false;
+          this.#progressAt = this.#options.timers.now();
+          this.#send(parts, i + 1);
+          this.#flush();
+        }, (reason) => this.#lose(reason));
+        return;
+      }
+      this.#queue.left();
+    } catch (error) {
+      this.#lose(error);
+    }
+  }
+
+  #received(chunk: Uint8Array): void {
+    this.#options.counters.bytesReceived += chunk.length;
+    this.#progressAt = this.#options.timers.now();
+    try {
+      this.#feed.push(chunk);
+    } catch (error) {
+      return this.#lose(error instanceof Refused ? error.error : error);
+    }
+    this.#reference();
+    this.#closeIfDone();
+  }
+
+  /** The one place where a connection fails. */
+  #lose(reason: unknown, mayRetry = true): void {
+    if (this.#state === "lost") return;
+    this.#state = "lost";
+    this.#cancelWatch?.();
+    this.#channel.close();
+    this.#onLost(this, reason, this.#queue.lose(reason, mayRetry));
+  }
+
+  #closeIfDone(): void {
+    if (this.#state === "closing" && this.load === 0 && !this.#writing) {
+      this.#lose(new ConnectionError("the connection was closed", { sent: false }));
+    }
+  }
+
+  /** Keeps the process alive while something is owed, and lets it end when nothing is. */
+  #reference(): void {
+    const needed = this.load > 0 || this.#writing;
+    if (needed === this.#referenced || this.#state === "lost") return;
+    this.#referenced = needed;
+    if (needed) this.#channel.ref();
+    else this.#channel.unref();
+  }
+
+  /**
+   * Sees to it that a peer which owes a reply, or does not take what is sent, is noticed. The clock
+   * runs from the last byte that moved, and for the request whose turn it is: calls behind a slow one
+   * do not pay for it. One timer; it looks again by itself, so that quick replies never touch it.
+   */
+  #watch(): void {
+    const at = this.#progressAt + this.#patience();
+    if (at >= this.#watchAt) return;
+    this.#cancelWatch?.();
+    this.#watchAt = at;
+    const { timers } = this.#options;
+    this.#cancelWatch = timers.start(Math.max(0, at - timers.now()), false, () => {
+      this.#watchAt = Infinity;
+      this.#cancelWatch = null;
+      if (this.#queue.inFlight === 0 && !this.#writing) return;
+      if (timers.now() < this.#progressAt + this.#patience()) return this.#watch();
+      this.#timeOut(this.#patience());
+    });
+  }
+
+  #patience(): number {
+    return this.#queue.head?.patience || this.#options.replyTimeout;
+  }
+
+  #timeOut(milliseconds: number): void {
+    const head = this.#queue.head;
+    const describe = (operation: string) =>
+      new TimeoutError(`Cannot ${operation}: no reply within ${milliseconds} ms`, {
+        phase: "reply",
+        sent: true,
+      });
+    for (const call of head?.calls ?? []) {
+      if (call.state !== SETTLED) call.reject(describe(call.operation));
+    }
+    this.#lose(describe(head?.calls[0].operation ?? "write"));
+  }
+}
