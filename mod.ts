@@ -17,17 +17,49 @@
  */
 
 export {
-  type BulkKey,
-  type BulkRecord,
-  type BulkRecords,
   KyotoTycoon,
   type NoReplyOptions,
-  type RecordOptions,
-  type ScriptInput,
   type ScriptOptions,
   type SetOptions,
   type Stats,
 } from "./src/client.ts";
+export type { Cursor, CursorSetOptions, StepOptions } from "./src/operations/cursor.ts";
+export type {
+  AtomicOptions,
+  CursorOptions,
+  EntriesOptions,
+  IncrementOptions,
+  KeyOptions,
+  Master,
+  MatchOptions,
+  ModifyOptions,
+  RecordOptions,
+  RpcInput,
+  RpcOptions,
+  SimilarOptions,
+  StoreOptions,
+  SynchronizeOptions,
+  VacuumOptions,
+  WakeOptions,
+} from "./src/operations/options.ts";
+export type { ProcedureOutput } from "./src/operations/output.ts";
+export type { AtomicEntry } from "./src/operations/rpc_atomic.ts";
+export type { RecordInfo } from "./src/operations/rpc_records.ts";
+export type { UpdateLogFile } from "./src/operations/rpc_server.ts";
+export type {
+  DatabaseSize,
+  DatabaseStatus,
+  MasterReport,
+  OperationCount,
+  ServerReport,
+} from "./src/operations/status.ts";
+export type {
+  BulkItem,
+  BulkKey,
+  BulkRecord,
+  BulkRecords,
+  ScriptInput,
+} from "./src/operations/records.ts";
 export {
   type BatchingOptions,
   connect,
@@ -35,6 +67,7 @@ export {
   type ReconnectOptions,
 } from "./src/connect.ts";
 export {
+  BulkError,
   ClosedError,
   ConnectionError,
   type ErrorCode,
@@ -45,6 +78,12 @@ export {
   TimeoutError,
   type TimeoutPhase,
 } from "./src/errors.ts";
+export {
+  type ReplicationOptions,
+  type ReplicationStream,
+  type Since,
+  type Update,
+} from "./src/replication.ts";
 export type { Connector, TlsOptions, Transport } from "./src/transport/transport.ts";
 export type { CallOptions, Entry, ExpirationOptions, Key, Value } from "./src/types.ts";
 export { bytes, type Codec, json, text } from "./src/value_codec.ts";

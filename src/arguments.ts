@@ -3,6 +3,7 @@
 import { MAX_DATABASE, MAX_SIZE } from "./codec/constants.ts";
 import { toBytes } from "./codec/writer.ts";
 import type { CallOptions, Key, Value } from "./types.ts";
+import type { Codec } from "./value_codec.ts";
 
 /** @throws {TypeError | RangeError} Not a key or value, or larger than the protocol allows. */
 export function checkData(operation: string, what: "key" | "value", data: unknown): Key & Value {
@@ -41,6 +42,11 @@ export function checkDatabase(operation: string, database: unknown): number {
 
 /** @throws {TypeError | RangeError} Not a signal, or not a time. */
 export function checkCallOptions(operation: string, options: CallOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot ${operation}: the options are ${describe(options)}, not an object`,
+    );
+  }
   const { timeout, signal } = options;
   if (timeout !== undefined) checkPositive(operation, "timeout", timeout);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -56,6 +62,14 @@ export function checkPositive(operation: string, name: string, value: unknown): 
     );
   }
   return value;
+}
+
+/** @throws {TypeError} Not a codec. */
+export function checkCodec<C extends Codec<unknown, never>>(operation: string, codec: C): C {
+  if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
+    throw new TypeError(`Cannot ${operation}: the codec has no "encode" and "decode"`);
+  }
+  return codec;
 }
 
 /** A value in an error message. */

@@ -4,12 +4,19 @@
  * @module
  */
 
-import { checkDatabase, checkPositive, describe } from "./arguments.ts";
+import {
+  checkCallOptions,
+  checkCodec,
+  checkDatabase,
+  checkPositive,
+  describe,
+} from "./arguments.ts";
 import { type KyotoTycoon, makeClient } from "./client.ts";
 import { exponentialBackoff } from "./connection/backoff.ts";
-import { Pool } from "./connection/pool.ts";
+import { Pool, type PoolOptions } from "./connection/pool.ts";
 import { type BatchLimits, DEFAULT_BATCH } from "./connection/request_queue.ts";
 import { systemTimers } from "./connection/timers.ts";
+import { OwnConnections } from "./operations/own_connections.ts";
 import { runtimeConnector } from "./transport/detect.ts";
 import type { Address, Connector, TlsOptions, Transport } from "./transport/transport.ts";
 import type { Value } from "./types.ts";
@@ -109,7 +116,8 @@ const OPTION_NAMES: ReadonlySet<string> = new Set(
  * A URL names the server - `kt://host:1978`, `kts://` with TLS, `kt+unix:///path` - and may set numeric
  * options, as in `kt://127.0.0.1:1978?database=1&replyTimeout=2000`.
  *
- * @param options Where to, and how; or a URL.
+ * @param target Where to, and how; or a URL.
+ * @param options More options, beside a URL.
  * @returns The client, connected. It reconnects by itself from then on.
  * @throws {ConnectionError} The server cannot be reached.
  * @throws {TimeoutError} It does not answer within `connectTimeout`.
@@ -126,31 +134,58 @@ const OPTION_NAMES: ReadonlySet<string> = new Set(
  * ```
  */
 export async function connect<V = Uint8Array, In = Value>(
-  options: ConnectOptions<V, In> | string | URL = {},
+  target: ConnectOptions<V, In> | string | URL = {},
+  options: ConnectOptions<V, In> = {},
 ): Promise<KyotoTycoon<V, In>> {
-  const given: ConnectOptions<V, In> = typeof options === "string" || options instanceof URL
-    ? parseUrl(options)
-    : checkNames(options);
+  checkNames(options);
+  const given: ConnectOptions<V, In> = typeof target === "string" || target instanceof URL
+    ? { ...options, ...parseUrl<V, In>(target, options.tls) }
+    : { ...checkNames(target), ...options };
+  checkCallOptions("connect", { signal: given.signal });
   const maxReplyBytes = positive(given, "maxReplyBytes", 2 ** 29);
   const database = checkDatabase("connect", given.database ?? 0);
-  const codec = checkCodec(given.codec ?? bytes as unknown as Codec<V, In>);
+  const codec = checkCodec("connect", given.codec ?? bytes as unknown as Codec<V, In>);
   const { connector, address } = await connectorOf(given);
-  const pool = new Pool({
+  const { attempts, backoff } = reconnection(given);
+  const poolOptions: PoolOptions = {
     connector,
     address,
     connections: whole(given, "connections", 1),
     connectTimeout: positive(given, "connectTimeout", 10_000),
     replyTimeout: positive(given, "replyTimeout", 10_000),
     queueTimeout: positive(given, "queueTimeout", 10_000),
-    ...reconnection(given),
-    batch: batchLimits(given.batching ?? true),
+    attempts,
+    backoff,
+    batch: batchLimits(given.batching),
     maxReplyBytes,
     maxQueue: positive(given, "maxQueue", 1_000_000),
     maxQueueBytes: positive(given, "maxQueueBytes", 2 ** 29),
     timers: systemTimers,
-  });
+  };
+  const pool = new Pool(poolOptions);
   await pool.open(given.signal);
-  return makeClient(pool, database, codec, maxReplyBytes);
+  const timers = systemTimers;
+  const core = {
+    pool,
+    maxReplyBytes,
+    timers,
+    connector,
+    replication: { timers, backoff },
+    apart: new OwnConnections(pool, given.transport === undefined ? ownPool(poolOptions) : null),
+    cursors: { count: 0 },
+  };
+  return makeClient(core, database, codec);
+}
+
+/** Makes pools of one connection for one call, whose reply may take so much longer. */
+function ownPool(options: PoolOptions): (waiting: number) => Pool {
+  return (waiting) =>
+    new Pool({
+      ...options,
+      connections: 1,
+      attempts: 1,
+      replyTimeout: options.replyTimeout + waiting,
+    });
 }
 
 type NumericOption = {
@@ -167,13 +202,6 @@ function checkNames<T extends object>(options: T): T {
     if (!OPTION_NAMES.has(name)) throw new TypeError(`Cannot connect: unknown option "${name}"`);
   }
   return options;
-}
-
-function checkCodec<V, In>(codec: Codec<V, In>): Codec<V, In> {
-  if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
-    throw new TypeError('Cannot connect: "codec" has no "encode" and "decode"');
-  }
-  return codec;
 }
 
 function positive(
@@ -196,10 +224,29 @@ function whole(
   return value;
 }
 
+/** An option that is a switch, or an object with options of its own. */
+function nested<T extends object>(
+  name: string,
+  value: boolean | T,
+  known: readonly (keyof T & string)[],
+): boolean | T {
+  if (typeof value === "boolean") return value;
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(
+      `Cannot connect: "${name}" is ${describe(value)}, not true, false or an object`,
+    );
+  }
+  for (const key of Object.keys(value)) {
+    if (!known.some((other) => other === key)) {
+      throw new TypeError(`Cannot connect: unknown option "${name}.${key}"`);
+    }
+  }
+  return value;
+}
+
 function reconnection({ reconnect = true, transport }: AnyOptions) {
-  const { attempts = 10, minDelay = 50, maxDelay = 2000 } = typeof reconnect === "object"
-    ? reconnect
-    : {};
+  const given = nested("reconnect", reconnect, ["attempts", "minDelay", "maxDelay"]);
+  const { attempts = 10, minDelay = 50, maxDelay = 2000 } = typeof given === "object" ? given : {};
   checkPositive("connect", "reconnect.attempts", attempts);
   checkPositive("connect", "reconnect.minDelay", minDelay);
   checkPositive("connect", "reconnect.maxDelay", maxDelay);
@@ -207,10 +254,11 @@ function reconnection({ reconnect = true, transport }: AnyOptions) {
   return { attempts: never ? 0 : attempts, backoff: exponentialBackoff(minDelay, maxDelay) };
 }
 
-function batchLimits(batching: boolean | BatchingOptions): BatchLimits {
-  if (batching === false) return { records: 1, bytes: 0 };
-  if (batching === true) return DEFAULT_BATCH;
-  const { records = DEFAULT_BATCH.records, bytes = DEFAULT_BATCH.bytes } = batching;
+function batchLimits(batching: boolean | BatchingOptions = true): BatchLimits {
+  const given = nested("batching", batching, ["records", "bytes"]);
+  if (given === false) return { records: 1, bytes: 0 };
+  if (given === true) return DEFAULT_BATCH;
+  const { records = DEFAULT_BATCH.records, bytes = DEFAULT_BATCH.bytes } = given;
   checkPositive("connect", "batching.records", records);
   checkPositive("connect", "batching.bytes", bytes);
   return { records, bytes };
@@ -219,7 +267,7 @@ function batchLimits(batching: boolean | BatchingOptions): BatchLimits {
 async function connectorOf(
   options: AnyOptions,
 ): Promise<{ connector: Connector; address: string }> {
-  const { connector, transport, path, hostname = "127.0.0.1", port = DEFAULT_PORT, tls } = options;
+  const { connector, transport, path, hostname = "127.0.0.1", port = DEFAULT_PORT } = options;
   const ways = [connector, transport, path, options.hostname ?? options.port]
     .filter((way) => way !== undefined);
   if (ways.length > 1) {
@@ -227,25 +275,49 @@ async function connectorOf(
       'Cannot connect: give only one of "connector", "transport", "path", and "hostname" with "port"',
     );
   }
-  if (connector !== undefined) return { connector, address: "the connector's server" };
+  const tls = tlsOptions(options.tls ?? false);
+  if (tls !== undefined && (connector ?? transport ?? path) !== undefined) {
+    // Ignored, it would leave somebody unprotected who believes to be.
+    throw new TypeError('Cannot connect: "tls" is only for "hostname" and "port"');
+  }
+  if (connector !== undefined) {
+    if (typeof connector !== "function") {
+      throw new TypeError(`Cannot connect: "connector" is ${describe(connector)}, not a function`);
+    }
+    return { connector, address: "the connector's server" };
+  }
   if (transport !== undefined) {
     return { connector: () => transport, address: "the transport's server" };
   }
   if (path !== undefined) {
-    return { connector: await runtimeConnector({ path }), address: path };
+    return { connector: await runtimeConnector({ path: name("path", path) }), address: path };
   }
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new RangeError(
       `Cannot connect: "port" is ${describe(port)}, not a whole number from 1 to 65535`,
     );
   }
-  const address: Address = {
-    hostname,
-    port,
-    tls: tls === true ? {} : tls === false ? undefined : tls,
-  };
+  const address: Address = { hostname: name("hostname", hostname), port, tls };
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return { connector: await runtimeConnector(address), address: `${host}:${port}` };
+}
+
+function name(option: string, value: unknown): string {
+  if (typeof value === "string" && value !== "") return value;
+  throw new TypeError(`Cannot connect: "${option}" is ${describe(value)}, not a name`);
+}
+
+function tlsOptions(tls: boolean | TlsOptions): TlsOptions | undefined {
+  const given = nested("tls", tls, ["caCerts", "serverName"]);
+  if (typeof given === "boolean") return given ? {} : undefined;
+  const { caCerts, serverName } = given;
+  if (caCerts !== undefined && !Array.isArray(caCerts)) {
+    throw new TypeError(
+      `Cannot connect: "tls.caCerts" is ${describe(caCerts)}, not an array of texts in PEM`,
+    );
+  }
+  if (serverName !== undefined) name("tls.serverName", serverName);
+  return given;
 }
 
 /** Options that a URL may set. */
@@ -261,7 +333,10 @@ const URL_OPTIONS = [
 ] as const satisfies readonly NumericOption[];
 
 /** `kt://host:port`, `kts://host:port`, `kt+unix:///path`, each with numeric options behind `?`. */
-function parseUrl<V, In>(url: string | URL): ConnectOptions<V, In> {
+function parseUrl<V, In>(
+  url: string | URL,
+  tls: boolean | TlsOptions | undefined,
+): ConnectOptions<V, In> {
   const text = String(url);
   if (!URL.canParse(text)) throw new TypeError(`Cannot connect: "${text}" is not a URL`);
   const { protocol, hostname, port, pathname, searchParams, username, password, hash } = new URL(
@@ -277,7 +352,11 @@ function parseUrl<V, In>(url: string | URL): ConnectOptions<V, In> {
         `Cannot connect: "${text}" does not name a path, as kt+unix:///path does`,
       );
     }
-    options.path = decodeURIComponent(pathname);
+    try {
+      options.path = decodeURIComponent(pathname);
+    } catch (cause) {
+      throw new TypeError(`Cannot connect: "${text}" is not a URL`, { cause });
+    }
   } else if (protocol === "kt:" || protocol === "kts:") {
     if (hostname === "") throw new TypeError(`Cannot connect: "${text}" does not name a host`);
     if (pathname !== "" && pathname !== "/") {
@@ -287,7 +366,7 @@ function parseUrl<V, In>(url: string | URL): ConnectOptions<V, In> {
     }
     options.hostname = hostname.replace(/^\[(.*)\]$/, "$1");
     options.port = port === "" ? DEFAULT_PORT : Number(port);
-    if (protocol === "kts:") options.tls = true;
+    if (protocol === "kts:") options.tls = typeof tls === "object" ? tls : true;
   } else {
     throw new TypeError(
       `Cannot connect: the URL begins with "${protocol}", not "kt:", "kts:" or "kt+unix:"`,

@@ -12,6 +12,7 @@ export type ErrorCode =
   | "ERR_CLOSED"
   | "ERR_QUEUE_FULL"
   | "ERR_PROTOCOL"
+  | "ERR_BULK"
   | "ERR_SERVER";
 
 /** What a call was waiting for when its time ran out. */
@@ -162,16 +163,92 @@ export class ProtocolError extends KyotoTycoonError {
  * assertInstanceOf(error, ServerError);
  * console.log(error.operation); // "set"
  * ```
+ *
+ * @example What the server itself says, where HTTP was spoken
+ * ```ts
+ * import { connect, ServerError } from "@kyoto/tycoon";
+ * import { startMockServer } from "@kyoto/tycoon/mock-server";
+ * import { assertEquals, assertInstanceOf } from "@std/assert";
+ *
+ * await using server = await startMockServer();
+ * await using kt = await connect(server.url);
+ * await kt.set("k", "no number");
+ * const error = await kt.increment("k").catch((error) => error);
+ * assertInstanceOf(error, ServerError);
+ * assertEquals([error.procedure, error.status, error.serverCode], ["increment", 450, 8]);
+ * assertEquals(error.serverMessage, "logical inconsistency: logical inconsistency");
+ * ```
  */
 export class ServerError extends KyotoTycoonError {
   override readonly name = "ServerError";
   readonly code = "ERR_SERVER";
   /** The client's method that failed, such as `"set"` or `"playScript"`. */
   readonly operation: string;
+  /** The server's procedure that was called over HTTP; `null` when it was asked in binary. */
+  readonly procedure: string | null;
+  /** The status of the reply over HTTP, such as 450; `null` when the server was asked in binary. */
+  readonly status: number | null;
+  /**
+   * The number of the database's own error, where it is one: 1 not implemented, 2 invalid operation,
+   * 3 no repository, 4 no permission, 5 broken file, 6 record duplication, 7 no record, 8 logical
+   * inconsistency, 9 system error, 15 any other.
+   */
+  readonly serverCode: number | null;
+  /** What the server says, if it says anything; without the number. */
+  readonly serverMessage: string | null;
 
   /** Makes the error of a failed `operation`. */
-  constructor(message: string, options: { operation: string; cause?: unknown }) {
+  constructor(
+    message: string,
+    options: {
+      operation: string;
+      procedure?: string;
+      status?: number;
+      serverCode?: number;
+      serverMessage?: string;
+      cause?: unknown;
+    },
+  ) {
     super(message, { cause: options.cause });
     this.operation = options.operation;
+    this.procedure = options.procedure ?? null;
+    this.status = options.status ?? null;
+    this.serverCode = options.serverCode ?? null;
+    this.serverMessage = options.serverMessage ?? null;
+  }
+}
+
+/**
+ * A bulk operation that took several requests broke off. `cause` is what broke it: an error of this
+ * package, what the source of the records threw, or the reason of an abort.
+ *
+ * @example
+ * ```ts
+ * import { BulkError, connect } from "@kyoto/tycoon";
+ * import { startMockServer } from "@kyoto/tycoon/mock-server";
+ * import { assertInstanceOf } from "@std/assert";
+ *
+ * async function* records() {
+ *   yield ["a", "1"] as const;
+ *   throw new Error("the file ends here");
+ * }
+ *
+ * await using server = await startMockServer();
+ * await using kt = await connect(server.url);
+ * const error = await kt.setBulk(records()).catch((error) => error);
+ * assertInstanceOf(error, BulkError);
+ * console.log(error.confirmed); // how many the server has confirmed
+ * ```
+ */
+export class BulkError extends KyotoTycoonError {
+  override readonly name = "BulkError";
+  readonly code = "ERR_BULK";
+  /** How many records or keys, counted from the first, the server has confirmed without a gap. */
+  readonly confirmed: number;
+
+  /** Makes the error of an operation that came as far as `confirmed`. */
+  constructor(message: string, options: { confirmed: number; cause: unknown }) {
+    super(message, { cause: options.cause });
+    this.confirmed = options.confirmed;
   }
 }

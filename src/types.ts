@@ -15,9 +15,9 @@ export interface ExpirationOptions {
 }
 
 /** A record as the server returned it. */
-export interface Entry<V = Uint8Array> {
-  /** The key, as the caller gave it. */
-  key: Key;
+export interface Entry<V = Uint8Array, K extends Key = Key> {
+  /** The key: as the caller gave it, or as a cursor was asked to give it. */
+  key: K;
   /** The value, as the codec decoded it. */
   value: V;
   /** The index of the database. */

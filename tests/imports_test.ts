@@ -9,13 +9,15 @@ const LAYERS = [
   ["src/errors.ts"],
   ["src/types.ts"],
   ["src/diagnostics.ts"],
-  ["src/value_codec.ts"],
   ["src/codec/"],
+  ["src/value_codec.ts"],
   ["src/arguments.ts"],
   ["src/transport/"],
-  ["src/replication_stream.ts"],
+  ["src/replication_stream.ts", "src/checkpoint.ts"],
+  ["src/replication.ts"],
   ["src/connection/"],
-  ["src/bulk.ts", "src/client.ts", "src/replication.ts"],
+  ["src/operations/"],
+  ["src/client.ts"],
   ["src/connect.ts"],
   ["mod.ts"],
 ];
@@ -28,7 +30,7 @@ const MOCK_SERVER = [
 
 /** The files that may name a runtime or import one of its modules. */
 const RUNTIMES =
-  /^src\/transport\/(deno|bun|node|detect|timer)\.ts$|^mock_server\/(listen_\w+|cli)\.ts$/;
+  /^src\/transport\/(deno|bun|node|detect|files)\.ts$|^mock_server\/(listen_\w+|cli)\.ts$/;
 const MODULES: Record<string, string> = { "src/diagnostics.ts": "node:diagnostics_channel" };
 
 const isIn = (paths: string[], file: string) => paths.some((path) => file.startsWith(path));

@@ -29,6 +29,7 @@ export const XT_NEVER = 2 ** 63;
 
 /** Bytes of the fixed parts. */
 export const BULK_HEADER_SIZE = 9;
+export const COUNT_SIZE = 5;
 export const KEY_HEADER_SIZE = 6;
 export const RECORD_HEADER_SIZE = 18;
 export const SCRIPT_HEADER_SIZE = 13;

@@ -12,6 +12,16 @@ export type Decoder<T> = Generator<number | Promise<void>, T, void>;
 
 const EMPTY = new Uint8Array(0);
 
+/** An unsigned 32-bit number at a position. */
+export function u32At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+}
+
+/** A signed 64-bit number as a double: exact up to 2^53 on either side, and near enough beyond. */
+export function i64At(bytes: Uint8Array, at: number): number {
+  return (u32At(bytes, at) | 0) * 0x1_0000_0000 + u32At(bytes, at + 4);
+}
+
 /** A window on received bytes, and a position in it. Multi-byte numbers are big-endian. */
 export class ByteReader {
   /** The bytes at hand; those from `position` to `end` are unread. Valid until the next suspension. */
@@ -35,9 +45,9 @@ export class ByteReader {
   }
 
   u32(): number {
-    const w = this.window, p = this.position;
+    const p = this.position;
     this.position = p + 4;
-    return ((w[p] << 24) | (w[p + 1] << 16) | (w[p + 2] << 8) | w[p + 3]) >>> 0;
+    return u32At(this.window, p);
   }
 
   /** A 40-bit unsigned number, exact. */
@@ -45,10 +55,11 @@ export class ByteReader {
     return this.u8() * 0x1_0000_0000 + this.u32();
   }
 
-  /** A signed 64-bit number as a double: exact up to 2^53 on either side, and near enough beyond. */
+  /** A signed 64-bit number, as {@linkcode i64At} gives it. */
   i64(): number {
-    const high = this.u32() | 0;
-    return high * 0x1_0000_0000 + this.u32();
+    const p = this.position;
+    this.position = p + 8;
+    return i64At(this.window, p);
   }
 
   /** An unsigned 64-bit number, exact. */

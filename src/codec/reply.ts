@@ -2,8 +2,8 @@
 
 import { ProtocolError } from "../errors.ts";
 import type { Key, Value } from "../types.ts";
-import { Magic, RECORD_HEADER_SIZE, SCRIPT_RECORD_HEADER_SIZE } from "./constants.ts";
-import { type ByteReader, collect, type Decoder } from "./decoder.ts";
+import { COUNT_SIZE, Magic, RECORD_HEADER_SIZE, SCRIPT_RECORD_HEADER_SIZE } from "./constants.ts";
+import { type ByteReader, collect, type Decoder, i64At, u32At } from "./decoder.ts";
 import type { ByteWriter } from "./writer.ts";
 
 /** What a decoder returns instead of a count when the server answered `bf`. */
@@ -31,6 +31,13 @@ export function* decodeCount(r: ByteReader, magic: number): Decoder<number> {
   if (first === Magic.ERROR) return REFUSED;
   if (first !== magic) throw unexpectedMagic(magic, first);
   if (r.available < 4) yield 4;
+  return r.u32();
+}
+
+/** The same at once if it is at hand; `null`, and nothing is read, if not. */
+export function takeCount(r: ByteReader, magic: number): number | null {
+  if (r.available < COUNT_SIZE || r.window[r.position] !== magic) return null;
+  r.skip(1);
   return r.u32();
 }
 
@@ -63,27 +70,64 @@ export interface GetVisitor {
 }
 
 /**
- * The reply of get_bulk to a request of `asked` keys. Returns the number of records, or
- * {@linkcode REFUSED}.
+ * The reply of get_bulk to a request of `asked` keys: the number of records, or
+ * {@linkcode REFUSED}, at once if all of it is at hand, otherwise by the decoder of what is not.
  *
  * @param maxBytes What all keys and values together may take up, checked before memory is taken.
  */
+export function readGetReply(
+  r: ByteReader,
+  asked: number,
+  maxBytes: number,
+  visitor: GetVisitor,
+): number | Decoder<number> {
+  const count = takeCount(r, Magic.GET_BULK);
+  if (count === null) return decodeGetReply(r, asked, maxBytes, visitor);
+  checkCount(count, asked);
+  const start = r.position;
+  const whole = takeWholeRecords(r, count, maxBytes, visitor);
+  if (whole === count) return count;
+  const left = maxBytes - (r.position - start - whole * RECORD_HEADER_SIZE);
+  return decodeGetRecords(r, count, whole, left, maxBytes, visitor);
+}
+
+/** The same, always by a decoder. */
 export function* decodeGetReply(
   r: ByteReader,
   asked: number,
   maxBytes: number,
   visitor: GetVisitor,
 ): Decoder<number> {
-  const count = r.available >= 5 && r.window[r.position] === Magic.GET_BULK
-    ? (r.skip(1), r.u32())
-    : yield* decodeCount(r, Magic.GET_BULK);
+  const count = yield* decodeCount(r, Magic.GET_BULK);
+  if (count === REFUSED) return REFUSED;
+  checkCount(count, asked);
+  return yield* decodeGetRecords(r, count, 0, maxBytes, maxBytes, visitor);
+}
+
+function checkCount(count: number, asked: number): void {
   if (count > asked) {
     throw new ProtocolError(
       `Cannot read a reply: ${count} records came for ${asked} keys asked for`,
     );
   }
-  let left = maxBytes;
-  for (let i = 0; i < count; i++) {
+}
+
+/** The records from the `i`th on, which may take up `left` bytes; returns how many there are in all. */
+function* decodeGetRecords(
+  r: ByteReader,
+  count: number,
+  i: number,
+  left: number,
+  maxBytes: number,
+  visitor: GetVisitor,
+): Decoder<number> {
+  for (;; i++) {
+    const start = r.position;
+    const whole = takeWholeRecords(r, count - i, left, visitor);
+    i += whole;
+    if (i === count) return count;
+    left -= r.position - start - whole * RECORD_HEADER_SIZE;
+    // The next record has not come whole, or is not as it should be.
     if (r.available < RECORD_HEADER_SIZE) yield RECORD_HEADER_SIZE;
     const database = r.u16(), keySize = r.u32(), valueSize = r.u32(), xt = r.i64();
     left -= keySize + valueSize;
@@ -106,6 +150,31 @@ export function* decodeGetReply(
     } else {
       visitor.deliver(index, yield* collect(r, valueSize), 0, valueSize, true, xt);
     }
+  }
+}
+
+/**
+ * Takes up to `count` records of a get_bulk reply, as far as they are at hand, whole and faultless;
+ * returns how many. A plain loop: runtimes compile it better than the same in a generator.
+ */
+function takeWholeRecords(
+  r: ByteReader,
+  count: number,
+  maxBytes: number,
+  visitor: GetVisitor,
+): number {
+  const { window, end } = r;
+  let left = maxBytes;
+  for (let i = 0; i < count; i++) {
+    const header = r.position, key = header + RECORD_HEADER_SIZE;
+    if (key > end) return i;
+    const value = key + u32At(window, header + 2), next = value + u32At(window, header + 6);
+    left -= next - key;
+    if (next > end || left < 0) return i;
+    const index = visitor.accept((window[header] << 8) | window[header + 1], window, key, value);
+    if (index < 0) return i;
+    r.position = next;
+    visitor.deliver(index, window, value, next, false, i64At(window, header + 10));
   }
   return count;
 }

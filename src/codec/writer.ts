@@ -1,6 +1,7 @@
 /** Where messages are encoded to: one growing buffer that is used again and again. */
 
 import type { Key } from "../types.ts";
+import { charCode } from "./char_code.ts";
 
 const encoder = new TextEncoder();
 
@@ -131,7 +132,7 @@ export class ByteWriter {
     this.#reserve(text.length);
     const b = this.#buffer;
     let e = this.#end;
-    for (let i = 0; i < text.length; i++) b[e++] = text.charCodeAt(i);
+    for (let i = 0; i < text.length; i++) b[e++] = charCode(text, i);
     this.#end = e;
   }
 
@@ -174,6 +175,19 @@ export class ByteWriter {
     const valueSize = this.#data(value);
     this.#set32(start + 2, keySize);
     this.#set32(start + 6, valueSize);
+  }
+
+  /** The same, of a key and a value that stand one behind the other in `payload`. */
+  storedRecord(database: number, payload: Uint8Array, keySize: number, xt: number): void {
+    this.#reserve(18);
+    const b = this.#buffer, e = this.#end;
+    b[e] = database >>> 8;
+    b[e + 1] = database;
+    this.#set32(e + 2, keySize);
+    this.#set32(e + 6, payload.length - keySize);
+    this.#end = e + 10;
+    this.i64(xt);
+    this.bytes(payload);
   }
 
   /** `sizes, key, value`: a record of a procedure's input or output. */
@@ -249,7 +263,7 @@ export class ByteWriter {
     if (length <= LOOP_SIZE) {
       let i = 0;
       for (; i < length; i++) {
-        const c = text.charCodeAt(i);
+        const c = charCode(text, i);
         if (c > 0x7f) break;
         b[start + i] = c;
       }

@@ -11,6 +11,14 @@ import type { Key, Value } from "../types.ts";
 /** Where a call is; it only moves forward, but for a read that is sent again. */
 export const QUEUED = 0, WRITTEN = 1, SETTLED = 2;
 
+/** What keeps calls on one connection of several. */
+export interface Lane {
+  /** The connection that it uses now; the pool's to set. */
+  connection: unknown;
+  /** Whether the lane ends with its connection, as a cursor does; otherwise it moves to another. */
+  readonly fixed: boolean;
+}
+
 /** Told when a call ends, however it ends. */
 export interface CallOwner {
   settled(call: Call): void;
@@ -32,6 +40,8 @@ export abstract class Call<T = unknown> {
   /** Milliseconds that it may take once all replies before its own have come, if not the default. */
   patience = 0;
   owner: CallOwner | null = null;
+  /** Calls of one lane take the same connection, so that their order is kept. */
+  lane: Lane | null = null;
   /** Releases timers and listeners; set by whoever guards the call. */
   release: (() => void) | null = null;
   #resolve!: (value: unknown) => void;

@@ -20,6 +20,8 @@ export interface ConnectionOptions {
   replyTimeout: number;
   timers: Timers;
   counters: Counters;
+  /** Whether anybody waits for a call to end, on this connection or another one. */
+  awaited(): boolean;
 }
 
 /** Totals over all connections of a client. */
@@ -32,6 +34,14 @@ export interface Counters {
 
 /** Told once when a connection is over, with the calls that can go on elsewhere. */
 export type ConnectionLost = (connection: Connection, reason: unknown, remaining: Call[]) => void;
+
+/** Larger parts leave in pieces of this many bytes, so that a slow peer's progress can be seen. */
+const PIECE_SIZE = 1024 * 1024;
+
+/** A timer that is this many milliseconds late tells that this process was held up, not the peer. */
+const HELD_UP = 100;
+/** Milliseconds in which the process then may look at what has come. */
+const GRACE = 50;
 
 /** One socket. */
 export class Connection {
@@ -49,7 +59,11 @@ export class Connection {
   #proven = false;
   /** When a byte last moved while something was owed, and when the watch looks next. */
   #progressAt = 0;
+  /** Requests in flight that had left before the write under way: their replies are due. */
+  #ahead = 0;
   #watchAt = Infinity;
+  /** Whether this silence has been excused by the process having been held up. */
+  #excused = false;
   #cancelWatch: (() => void) | null = null;
 
   constructor(transport: Transport, options: ConnectionOptions, onLost: ConnectionLost) {
@@ -59,15 +73,20 @@ export class Connection {
     this.#queue = new RequestQueue(options.batch, options.maxReplyBytes);
     const progress = () => {
       this.#proven = true;
+      if (this.#ahead > 0) this.#ahead--;
       this.#watch();
     };
     this.#feed = new Feed((r) => this.#queue.replies(r, progress));
+  }
+
+  /** Begins to receive. The connection may be lost at once, before this returns. */
+  start(): void {
     this.#channel.start({
       data: (chunk) => this.#received(chunk),
       end: () => this.#lose(new Error("the server closed the connection")),
       error: (reason) => this.#lose(reason),
     });
-    this.#reference();
+    this.reference();
   }
 
   /** Calls and requests that are not finished: what a new call would have to wait for. */
@@ -109,36 +128,42 @@ export class Connection {
 
   #flush(): void {
     while (!this.#writing && this.#queue.queued > 0 && this.#state !== "lost") {
-      const idle = this.#queue.inFlight === 0;
+      this.#ahead = this.#queue.inFlight;
       this.#writer.reset();
-      const requests = this.#queue.encode(this.#writer);
+      let requests: number;
+      try {
+        requests = this.#queue.encode(this.#writer);
+      } catch (error) {
+        return this.#lose(error);
+      }
       if (requests === 0) break;
       this.#options.counters.requests += requests;
-      if (idle) this.#progressAt = this.#options.timers.now();
-      this.#send(this.#writer.take(), 0);
+      if (this.#ahead === 0) this.#progressAt = this.#options.timers.now();
+      this.#send(this.#writer.take(), 0, 0);
       this.#watch();
     }
-    this.#reference();
+    this.reference();
     this.#closeIfDone();
   }
 
-  /** Writes the parts from `i` on; when the socket takes its time, the rest follows. */
-  #send(parts: readonly Uint8Array[], i: number): void {
+  /** Writes the parts from `start` in part `i` on; when the socket takes its time, the rest follows. */
+  #send(parts: readonly Uint8Array[], i: number, start: number): void {
     try {
-      for (; i < parts.length; i++) {
+      while (i < parts.length) {
         const part = parts[i];
-        this.#options.counters.bytesSent += part.length;
-        const taken = this.#channel.write(part);
-        if (taken === undefined) continue;
-        this.#writing = true;
-        taken.then(() => {
-          if (this.#state === "lost") return;
-          this.#writing = false;
-          this.#progressAt = this.#options.timers.now();
-          this.#send(parts, i + 1);
-          this.#flush();
-        }, (reason) => this.#lose(reason));
-        return;
+        const end = Math.min(start + PIECE_SIZE, part.length);
+        const taken = this.#channel.write(
+          end - start === part.length ? part : part.subarray(start, end),
+        );
+        this.#options.counters.bytesSent += end - start;
+        const next = end === part.length ? i + 1 : i, nextStart = end === part.length ? 0 : end;
+        if (taken !== undefined) {
+          this.#writing = true;
+          taken.then(() => this.#sent(parts, next, nextStart), (reason) => this.#lose(reason));
+          return;
+        }
+        i = next;
+        start = nextStart;
       }
       this.#queue.left();
     } catch (error) {
@@ -146,15 +171,29 @@ export class Connection {
     }
   }
 
+  /** The socket has taken a piece; the rest follows. */
+  #sent(parts: readonly Uint8Array[], i: number, start: number): void {
+    if (this.#state === "lost") return;
+    this.#writing = false;
+    // While an earlier reply is due, bytes that leave do not excuse the peer's silence.
+    if (this.#ahead === 0) this.#progressAt = this.#options.timers.now();
+    this.#send(parts, i, start);
+    this.#flush();
+  }
+
   #received(chunk: Uint8Array): void {
     this.#options.counters.bytesReceived += chunk.length;
-    this.#progressAt = this.#options.timers.now();
+    this.#excused = false;
     try {
       this.#feed.push(chunk);
     } catch (error) {
-      return this.#lose(error instanceof Refused ? error.error : error);
+      if (!(error instanceof Refused)) return this.#lose(error);
+      // It refuses in the protocol's own words.
+      this.#proven = true;
+      return this.#lose(error.error);
     }
-    this.#reference();
+    if (this.#queue.inFlight > 0) this.#progressAt = this.#options.timers.now();
+    this.reference();
     this.#closeIfDone();
   }
 
@@ -173,9 +212,9 @@ export class Connection {
     }
   }
 
-  /** Keeps the process alive while something is owed, and lets it end when nothing is. */
-  #reference(): void {
-    const needed = this.load > 0 || this.#writing;
+  /** Keeps the process alive while something is owed to somebody, and lets it end otherwise. */
+  reference(): void {
+    const needed = (this.load > 0 || this.#writing) && this.#options.awaited();
     if (needed === this.#referenced || this.#state === "lost") return;
     this.#referenced = needed;
     if (needed) this.#channel.ref();
@@ -188,6 +227,8 @@ export class Connection {
    * do not pay for it. One timer; it looks again by itself, so that quick replies never touch it.
    */
   #watch(): void {
+    // The last reply may have closed the connection while it was being read.
+    if (this.#state === "lost") return;
     const at = this.#progressAt + this.#patience();
     if (at >= this.#watchAt) return;
     this.#cancelWatch?.();
@@ -197,8 +238,13 @@ export class Connection {
       this.#watchAt = Infinity;
       this.#cancelWatch = null;
       if (this.#queue.inFlight === 0 && !this.#writing) return;
-      if (timers.now() < this.#progressAt + this.#patience()) return this.#watch();
-      this.#timeOut(this.#patience());
+      const now = timers.now(), patience = this.#patience();
+      if (now < this.#progressAt + patience) return this.#watch();
+      if (now - at <= HELD_UP || this.#excused) return this.#timeOut(patience);
+      // The reply may be there: sockets are looked at after timers.
+      this.#excused = true;
+      this.#progressAt = now + GRACE - patience;
+      this.#watch();
     });
   }
 

@@ -3,9 +3,10 @@
  * Pure: no socket, no clock.
  */
 
+import { charCode } from "../codec/char_code.ts";
 import { Magic } from "../codec/constants.ts";
 import type { ByteReader, Decoder } from "../codec/decoder.ts";
-import { decodeCount, decodeGetReply, type GetVisitor, REFUSED } from "../codec/reply.ts";
+import { decodeCount, type GetVisitor, readGetReply, REFUSED, takeCount } from "../codec/reply.ts";
 import { encodeBulkHeader } from "../codec/request.ts";
 import { type ByteWriter, toBytes } from "../codec/writer.ts";
 import { ProtocolError, ServerError } from "../errors.ts";
@@ -18,8 +19,11 @@ export interface Frame {
   /** Milliseconds that the reply may take when its turn has come; 0: the default. */
   readonly patience: number;
   encode(w: ByteWriter): void;
-  /** Reads the reply and settles the calls. Throws {@linkcode Refused} when the server closes after it. */
-  decode(r: ByteReader): Decoder<void>;
+  /**
+   * Reads the reply and settles the calls, at once (`null`) if all of it is at hand, otherwise by a
+   * decoder. Throws {@linkcode Refused} when the server closes after it.
+   */
+  decode(r: ByteReader): Decoder<void> | null;
 }
 
 /** A call that travels alone. */
@@ -71,10 +75,20 @@ export class GetFrame implements Frame, GetVisitor {
     }
   }
 
-  *decode(r: ByteReader): Decoder<void> {
-    const calls = this.calls;
+  decode(r: ByteReader): Decoder<void> | null {
     this.#next = 0;
-    const count = yield* decodeGetReply(r, calls.length, this.#maxReplyBytes, this);
+    const count = readGetReply(r, this.calls.length, this.#maxReplyBytes, this);
+    if (typeof count !== "number") return this.#decode(count);
+    this.#settle(count);
+    return null;
+  }
+
+  *#decode(reply: Decoder<number>): Decoder<void> {
+    this.#settle(yield* reply);
+  }
+
+  #settle(count: number): void {
+    const calls = this.calls;
     if (count === REFUSED) {
       for (const call of calls) call.reject(refusal(call.operation));
       throw new Refused(refusal("get"), true);
@@ -131,9 +145,19 @@ export class SetFrame implements Frame {
     }
   }
 
-  *decode(r: ByteReader): Decoder<void> {
+  decode(r: ByteReader): Decoder<void> | null {
+    const count = takeCount(r, Magic.SET_BULK);
+    if (count === null) return this.#decode(r);
+    this.#settle(count);
+    return null;
+  }
+
+  *#decode(r: ByteReader): Decoder<void> {
+    this.#settle(yield* decodeCount(r, Magic.SET_BULK));
+  }
+
+  #settle(count: number): void {
     const calls = this.calls;
-    const count = yield* decodeCount(r, Magic.SET_BULK);
     if (count === calls.length) {
       for (let i = 0; i < calls.length; i++) calls[i].resolve();
       return;
@@ -175,7 +199,7 @@ export function sameKey(key: Key, bytes: Uint8Array, start: number, end: number)
     if (key.length < size) return sameKey(toBytes(key), bytes, start, end);
     // As many bytes as characters: only ASCII can be the same.
     for (let i = 0; i < size; i++) {
-      const c = key.charCodeAt(i);
+      const c = charCode(key, i);
       if (c !== bytes[start + i] || c > 0x7f) return false;
     }
     return true;

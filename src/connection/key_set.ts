@@ -4,6 +4,7 @@
  * A key that may be there twice therefore begins a new frame.
  */
 
+import { charCode } from "../codec/char_code.ts";
 import { toBytes } from "../codec/writer.ts";
 import type { Key } from "../types.ts";
 import type { GetCall } from "./call.ts";
@@ -45,7 +46,7 @@ function hashKey(call: GetCall): number {
   if (typeof key === "string") {
     let hash = key.length;
     for (let i = 0; i < key.length; i++) {
-      const c = key.charCodeAt(i);
+      const c = charCode(key, i);
       if (c > 0x7f) {
         key = call.wireKey = toBytes(key);
         break;

@@ -13,7 +13,7 @@ import {
 import type { Connector, Transport } from "../transport/transport.ts";
 import type { Backoff } from "./backoff.ts";
 import type { CallOptions } from "../types.ts";
-import { type Call, type CallOwner, QUEUED, SETTLED } from "./call.ts";
+import { type Call, type CallOwner, type Lane, QUEUED, SETTLED } from "./call.ts";
 import { Connection, type Counters } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
 import { type BatchLimits, connectionLost } from "./request_queue.ts";
@@ -84,6 +84,11 @@ export class Pool implements CallOwner {
     };
   }
 
+  /** Whether it takes calls. */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
   /** Resolves when the pool is closed, by whatever way. */
   get closed(): Promise<void> {
     return this.#closed.promise;
@@ -96,7 +101,7 @@ export class Pool implements CallOwner {
   }
 
   /** Takes a call; its promise tells how it ended. */
-  submit<T>(call: Call<T>, options?: CallOptions): Promise<T> {
+  submit<T>(call: Call<T>, options?: CallOptions, lane: Lane | null = null): Promise<T> {
     const refusal = this.#refusal(call as Call);
     if (refusal !== null) {
       call.reject(refusal);
@@ -106,6 +111,7 @@ export class Pool implements CallOwner {
     this.#pending++;
     this.#pendingBytes += call.size;
     call.owner = this;
+    call.lane = lane;
     if (options !== undefined && !this.#guard(call as Call, options)) return call.promise;
     this.#place(call as Call);
     return call.promise;
@@ -134,7 +140,10 @@ export class Pool implements CallOwner {
   settled(call: Call): void {
     this.#pending--;
     this.#pendingBytes -= call.size;
-    if (this.#pending === 0 && this.#state === "closing") this.destroy();
+    if (this.#pending > 0) return;
+    if (this.#state === "closing") return this.destroy();
+    // Replies to calls that were given up may still be owed; nobody waits for them.
+    for (const connection of this.#connections) connection.reference();
   }
 
   /** Ends the call by its signal or its time; `false` when it has ended already. */
@@ -146,7 +155,7 @@ export class Pool implements CallOwner {
     let cancel: (() => void) | undefined;
     if (timeout !== undefined) {
       if (timeout > this.#options.replyTimeout) call.patience = timeout;
-      cancel = this.#options.timers.start(timeout, false, () => {
+      cancel = this.#options.timers.start(timeout, true, () => {
         const sent = call.state !== QUEUED;
         call.reject(
           new TimeoutError(
@@ -169,9 +178,26 @@ export class Pool implements CallOwner {
 
   /** Gives the call to the connection with the least to do, or lets it wait for one. */
   #place(call: Call): void {
+    const { lane } = call;
+    if (lane === null) return this.#connectionFor(call)?.submit(call);
+    const held = this.#connections.find((connection) => connection === lane.connection);
+    if (held === undefined && lane.fixed && lane.connection !== null) {
+      return call.reject(connectionLost(call, false, this.#lastFailure));
+    }
+    const connection = held ?? this.#connectionFor(call);
+    if (connection === null) return;
+    lane.connection = connection;
+    connection.submit(call);
+  }
+
+  /** The connection with the least to do; `null` when there is none and the call waits for one. */
+  #connectionFor(call: Call): Connection | null {
     const connections = this.#connections;
     let best: Connection | undefined = connections[0];
-    if (best === undefined) return this.#wait(call);
+    if (best === undefined) {
+      this.#wait(call);
+      return null;
+    }
     let load = best.load;
     for (let i = 1; i < connections.length && load > 0; i++) {
       const other = connections[i].load;
@@ -181,7 +207,7 @@ export class Pool implements CallOwner {
       }
     }
     if (load > 0 && connections.length < this.#options.connections) this.#connectSoon();
-    best.submit(call);
+    return best;
   }
 
   #wait(call: Call): void {
@@ -209,8 +235,15 @@ export class Pool implements CallOwner {
     const delay = this.#options.backoff(this.#failures);
     this.#cancelRetry = this.#options.timers.start(delay, true, () => {
       this.#cancelRetry = null;
-      if (this.#needsConnection()) this.#attempt();
+      if (this.#needsConnection() || this.#couldUseAnother()) this.#attempt();
     });
+  }
+
+  /** Whether there are connections, all of them busy, and there may be one more. */
+  #couldUseAnother(): boolean {
+    const connections = this.#connections;
+    return connections.length > 0 && connections.length < this.#options.connections &&
+      connections.every(({ load }) => load > 0);
   }
 
   #needsConnection(): boolean {
@@ -274,14 +307,18 @@ export class Pool implements CallOwner {
       signal?.removeEventListener("abort", abort);
       this.#connecting = null;
     }
+    if (controller.signal.aborted) {
+      closeTransport(transport);
+      throw controller.signal.reason;
+    }
     this.#connected++;
-    this.#connections.push(
-      new Connection(
-        transport,
-        { ...this.#options, counters: this.#counters },
-        (connection, reason, remaining) => this.#lost(connection, reason, remaining),
-      ),
+    const connection = new Connection(
+      transport,
+      { ...this.#options, counters: this.#counters, awaited: () => this.#pending > 0 },
+      (connection, reason, remaining) => this.#lost(connection, reason, remaining),
     );
+    this.#connections.push(connection);
+    connection.start();
     this.#serveWaiting();
   }
 
@@ -296,10 +333,15 @@ export class Pool implements CallOwner {
     if (i >= 0) this.#connections.splice(i, 1);
     if (connection.proven) this.#failures = 0;
     if (this.#state === "closed") {
-      for (const call of remaining) call.reject(this.#closedError(call));
+      for (const call of remaining) call.reject(connectionLost(call, call.retried, reason));
       return;
     }
     this.#lastFailure = reason;
+    remaining = remaining.filter((call) => {
+      if (!call.lane?.fixed) return true;
+      call.reject(connectionLost(call, call.retried, reason));
+      return false;
+    });
     if (this.#options.attempts === 0) {
       for (const call of remaining) call.reject(connectionLost(call, call.retried, reason));
       return;
@@ -307,11 +349,9 @@ export class Pool implements CallOwner {
     const since = this.#options.timers.now();
     this.#waiting.unshift(remaining.map((call) => ({ call, since })));
     if (this.#connections.length > 0) return this.#serveWaiting();
+    this.#watchQueue();
     if (!connection.proven) return this.#failed(reason);
-    if (this.#needsConnection()) {
-      this.#watchQueue();
-      this.#connectSoon();
-    }
+    if (this.#needsConnection()) this.#connectSoon();
   }
 
   /** Calls that ended while they waited need no place. */
@@ -361,14 +401,12 @@ export class Pool implements CallOwner {
     this.#cancelRetry?.();
     this.#cancelQueueWatch?.();
     this.#connecting?.abort(new ClosedError("Cannot connect: the client was closed"));
-    for (const { call } of this.#waiting.drain()) call.reject(this.#closedError(call, reason));
-    const cause = reason ?? new ClosedError("the client was closed");
-    for (const connection of [...this.#connections]) connection.destroy(cause);
+    const closed = new ClosedError("the client was closed", { cause: reason });
+    for (const { call } of this.#waiting.drain()) {
+      call.reject(connectionLost(call, call.retried, closed));
+    }
+    for (const connection of [...this.#connections]) connection.destroy(closed);
     this.#closed.resolve();
-  }
-
-  #closedError(call: Call, cause?: unknown): ClosedError {
-    return new ClosedError(`Cannot ${call.operation}: the client was closed`, { cause });
   }
 }
 

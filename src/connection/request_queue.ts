@@ -6,7 +6,15 @@
 import type { ByteReader, Decoder } from "../codec/decoder.ts";
 import type { ByteWriter } from "../codec/writer.ts";
 import { ClosedError, ConnectionError, type KyotoTycoonError, ProtocolError } from "../errors.ts";
-import { type Call, type ExchangeCall, GetCall, QUEUED, SetCall, SETTLED, WRITTEN } from "./call.ts";
+import {
+  type Call,
+  type ExchangeCall,
+  GetCall,
+  QUEUED,
+  SetCall,
+  SETTLED,
+  WRITTEN,
+} from "./call.ts";
 import { Fifo } from "./fifo.ts";
 import { ExchangeFrame, type Frame, GetFrame, SetFrame } from "./frame.ts";
 import { KeySet, MAX_FRAME_KEYS } from "./key_set.ts";
@@ -65,10 +73,11 @@ export class RequestQueue {
     while (w.length < WRITE_SIZE) {
       const frame = this.#nextFrame();
       if (frame === null) break;
-      frame.encode(w);
-      frames++;
+      // Before it is encoded: should that fail, the calls are not forgotten.
       if (frame.calls[0].noReply) this.#leaving.push(...frame.calls);
       else this.#inFlight.push(frame);
+      frame.encode(w);
+      frames++;
     }
     return frames;
   }
@@ -128,11 +137,14 @@ export class RequestQueue {
   *replies(r: ByteReader, progress: () => void): Decoder<never> {
     for (;;) {
       if (r.available === 0) yield 1;
-      const frame = this.#inFlight.peek();
+      let frame = this.#inFlight.peek();
       if (frame === undefined) {
         throw new ProtocolError("Cannot read a reply: the server sent bytes that nobody asked for");
       }
-      yield* frame.decode(r);
+      const rest = frame.decode(r);
+      if (rest !== null) yield* rest;
+      // Or else it would keep what was read alive until the next reply.
+      frame = undefined;
       this.#inFlight.shift();
       progress();
     }
@@ -177,7 +189,10 @@ function sharesSet(a: SetCall, b: SetCall): boolean {
 /** The error of a call whose connection was lost, or closed by the user. */
 export function connectionLost(call: Call, sent: boolean, cause: unknown): KyotoTycoonError {
   if (cause instanceof ClosedError) {
-    return new ClosedError(`Cannot ${call.operation}: the client was closed`, { sent, cause });
+    return new ClosedError(`Cannot ${call.operation}: the client was closed`, {
+      sent,
+      cause: cause.cause,
+    });
   }
   const why = cause instanceof Error ? `: ${cause.message}` : "";
   return new ConnectionError(

@@ -25,8 +25,10 @@ interface BunRuntime {
 export function bunConnector(address: Address): Connector {
   const bun = (globalThis as unknown as { Bun: BunRuntime }).Bun;
   return async (signal) => {
-    const channel = new BunChannel();
     const tls = "path" in address ? undefined : address.tls;
+    const ca = await trusted(tls?.caCerts);
+    signal.throwIfAborted();
+    const channel = new BunChannel();
     const ready = tls === undefined ? undefined : Promise.withResolvers<void>();
     ready?.promise.catch(() => {});
     const connecting = bun.connect({
@@ -34,7 +36,7 @@ export function bunConnector(address: Address): Connector {
         ? { unix: address.path }
         : { hostname: address.hostname, port: address.port }),
       tls: tls === undefined ? undefined : {
-        ca: tls.caCerts,
+        ca,
         serverName: tls.serverName ??
           ("hostname" in address ? address.hostname : undefined),
       },
@@ -71,6 +73,13 @@ export function bunConnector(address: Address): Connector {
   };
 }
 
+/** Bun takes what it is given instead of its own certificates, not beside them. */
+async function trusted(caCerts: string[] | undefined): Promise<string[] | undefined> {
+  if (caCerts === undefined) return undefined;
+  const { rootCertificates } = await import("node:tls");
+  return [...rootCertificates, ...caCerts];
+}
+
 /** Handlers for all sockets; each socket's channel is its `data`. */
 export const bunHandlers = {
   binaryType: "uint8array",
@@ -99,15 +108,23 @@ export function bunTransport(socket: BunSocket): Transport {
   return transportOf(channel);
 }
 
+/** How receiving ended. */
+type End = { readonly clean: true } | { readonly clean: false; readonly reason: unknown };
+
 /** A socket of Bun as a channel; the handlers above call it. */
 export class BunChannel implements Channel {
   #socket!: BunSocket;
   #receiver: Receiver | null = null;
-  /** What came before `start`, or during a pause. */
+  /** What came before `start`, or during a pause; its end is told when all of it has been delivered. */
   #early: Uint8Array[] = [];
-  #state: "open" | "ended" | "broken" | "closed" = "open";
-  #reason: unknown;
+  #end: End | null = null;
+  #told = false;
   #paused = false;
+  /** Whether the system has given the socket up, and why. */
+  #gone = false;
+  #reason: unknown;
+  #writeClosed = false;
+  #closed = false;
   /** The rest of a write that the system has not taken yet. */
   #rest: Uint8Array | null = null;
   #written: PromiseWithResolvers<void> | null = null;
@@ -123,48 +140,44 @@ export class BunChannel implements Channel {
   }
 
   received(chunk: Uint8Array): void {
+    if (this.#closed) return;
     if (this.#receiver === null || this.#paused || this.#early.length > 0) this.#early.push(chunk);
-    else if (this.#state !== "closed") this.#receiver.data(chunk);
+    else this.#receiver.data(chunk);
   }
 
   ended(): void {
-    if (this.#state !== "open") return;
-    this.#state = "ended";
+    this.#end ??= { clean: true };
     this.#deliver();
   }
 
-  broken(reason: unknown): void {
-    if (this.#state === "closed" || this.#state === "broken") return;
-    const already = this.#state === "ended";
-    this.#reason = reason ?? new Error("the socket was closed");
+  broken(error: unknown): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#reason = error ?? new Error("the socket was closed");
     this.#written?.reject(this.#reason);
     this.#written = null;
-    if (already && this.#early.length === 0 && !this.#paused && reason === undefined) {
-      this.#state = "closed";
-      return;
-    }
-    this.#state = "broken";
+    // When both sides have ended there is no other event than this one, without an error.
+    this.#end ??= error === undefined && this.#writeClosed
+      ? { clean: true }
+      : { clean: false, reason: this.#reason };
     this.#deliver();
   }
 
   #deliver(): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
-    while (this.#early.length > 0 && !this.#paused && this.#state !== "closed") {
+    while (this.#early.length > 0 && !this.#paused && !this.#closed) {
       receiver.data(this.#early.shift()!);
     }
-    if (this.#paused || this.#state === "open" || this.#state === "closed") return;
-    const state = this.#state;
-    if (state === "broken") {
-      this.#state = "closed";
-      receiver.error(this.#reason);
-    } else {
-      receiver.end();
-    }
+    const end = this.#end;
+    if (end === null || this.#told || this.#paused || this.#closed) return;
+    this.#told = true;
+    if (end.clean) receiver.end();
+    else receiver.error(end.reason);
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
-    if (this.#state === "broken" || this.#state === "closed") {
+    if (this.#gone || this.#closed) {
       return Promise.reject(this.#reason ?? new Error("the socket is closed"));
     }
     const sent = this.#socket.write(chunk);
@@ -190,6 +203,7 @@ export class BunChannel implements Channel {
 
   // deno-lint-ignore require-await -- a socket that is gone rejects, as any other channel's
   async closeWrite(): Promise<void> {
+    this.#writeClosed = true;
     this.#socket.shutdown();
   }
 
@@ -202,18 +216,17 @@ export class BunChannel implements Channel {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#state === "open") this.#socket.resume();
+    if (!this.#gone && !this.#closed) this.#socket.resume();
     this.#deliver();
   }
 
   close(): void {
-    if (this.#state === "closed") return;
-    const gone = this.#state === "broken";
-    this.#state = "closed";
+    if (this.#closed) return;
+    this.#closed = true;
     this.#early = [];
     this.#written?.reject(new Error("the socket was closed"));
     this.#written = null;
-    if (!gone) this.#socket.end();
+    if (!this.#gone) this.#socket.end();
   }
 
   ref(): void {

@@ -39,9 +39,22 @@ export interface Channel {
 
 const CHANNEL = Symbol("channel");
 
-/** The direct path of a transport, or the same over its streams. */
+/**
+ * The direct path of a transport, or the same over its streams.
+ *
+ * @throws {TypeError} It has no streams, or they are in use.
+ */
 export function channelOf(transport: Transport): Channel {
-  return (transport as { [CHANNEL]?: Channel })[CHANNEL] ?? new StreamChannel(transport);
+  const own = (transport as { [CHANNEL]?: Channel } | undefined)?.[CHANNEL];
+  if (own !== undefined) return own;
+  const { readable, writable } = transport ?? {};
+  if (typeof readable?.getReader !== "function" || typeof writable?.getWriter !== "function") {
+    throw new TypeError('Cannot use a transport: it has no streams "readable" and "writable"');
+  }
+  if (readable.locked || writable.locked) {
+    throw new TypeError("Cannot use a transport: its streams are in use already");
+  }
+  return new StreamChannel(transport);
 }
 
 /** A channel as a transport; the streams are made when they are first asked for. */
@@ -103,6 +116,7 @@ class StreamChannel implements Channel {
   #writer: WritableStreamDefaultWriter<Uint8Array>;
   #closed = false;
   #paused: PromiseWithResolvers<void> | null = null;
+  #written: PromiseWithResolvers<void> | null = null;
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -127,16 +141,26 @@ class StreamChannel implements Channel {
         if (this.#paused !== null) await this.#paused.promise;
         if (this.#closed) return;
         if (done) return receiver.end();
-        if (value.length > 0) receiver.data(value);
+        if (!(value instanceof Uint8Array)) {
+          throw new TypeError("Cannot read from the transport: a chunk is no Uint8Array");
+        }
+        // Not a Buffer, or whatever else it may be: its slice() might share memory.
+        const plain = new Uint8Array(value.buffer, value.byteOffset, value.length);
+        if (plain.length > 0) receiver.data(plain);
       }
     } catch (error) {
       if (!this.#closed) receiver.error(error);
     }
   }
 
-  async write(chunk: Uint8Array): Promise<void> {
+  write(chunk: Uint8Array): Promise<void> {
+    const written = this.#written = Promise.withResolvers<void>();
     // A stream may keep what it is given for longer than the write takes, and may transfer it.
-    await this.#writer.write(chunk.slice());
+    this.#writer.write(chunk.slice()).then(() => {
+      this.#written = null;
+      written.resolve();
+    }, written.reject);
+    return written.promise;
   }
 
   async closeWrite(): Promise<void> {
@@ -157,7 +181,14 @@ class StreamChannel implements Channel {
     this.#closed = true;
     this.resume();
     this.#reader.cancel().catch(() => {});
-    this.#writer.close().catch(() => this.#writer.abort().catch(() => {}));
+    if (this.#written === null) {
+      this.#writer.close().catch(() => this.#writer.abort().catch(() => {}));
+    } else {
+      // It would wait for the peer to take what is being written.
+      const reason = new Error("the transport was closed");
+      this.#written.reject(reason);
+      this.#writer.abort(reason).catch(() => {});
+    }
     this.#transport.close?.();
   }
 

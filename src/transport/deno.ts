@@ -15,16 +15,19 @@ export function denoConnector(address: Address): Connector {
     const { hostname, port, tls } = address;
     const conn = await Deno.connect({ hostname, port, signal });
     if (tls === undefined) return denoTransport(conn);
+    conn.setNoDelay(true);
     const secure = await Deno.startTls(conn, {
       hostname: tls.serverName ?? hostname,
       caCerts: tls.caCerts,
     });
     const abort = () => secure.close();
     signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
     try {
       await secure.handshake();
     } catch (error) {
-      if (!signal.aborted) secure.close();
+      if (signal.aborted) throw signal.reason;
+      secure.close();
       throw error;
     } finally {
       signal.removeEventListener("abort", abort);

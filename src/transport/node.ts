@@ -2,7 +2,7 @@
 
 import { type Channel, type Receiver, transportOf } from "./channel.ts";
 import type { Address, Connector, Transport } from "./transport.ts";
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 
 /** Connects over `node:net` or `node:tls`: TCP, TLS or a Unix socket. */
 export function nodeConnector(address: Address): Connector {
@@ -40,7 +40,8 @@ async function open(
   }
   const { connect, rootCertificates } = await import("node:tls");
   const ca = tls.caCerts === undefined ? undefined : [...rootCertificates, ...tls.caCerts];
-  const servername = tls.serverName ?? host;
+  // An IP address is no server name, though the certificate is checked for it all the same.
+  const servername = tls.serverName ?? (isIP(host) === 0 ? host : undefined);
   return { socket: connect({ host, port, ca, servername }), event: "secureConnect" };
 }
 
@@ -78,7 +79,9 @@ class NodeChannel implements Channel {
       }
     });
     socket.on("end", () => {
-      if (!this.#closed) receiver.end();
+      if (over || this.#closed) return;
+      over = true;
+      receiver.end();
     });
     socket.on("error", fail);
     socket.on("close", () => {

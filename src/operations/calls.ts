@@ -1,14 +1,14 @@
 /** The bulk requests and scripts as calls: one request each, whatever it holds. */
 
-import { FLAG_NO_REPLY, Magic } from "./codec/constants.ts";
-import type { ByteReader, Decoder } from "./codec/decoder.ts";
+import { FLAG_NO_REPLY, Magic } from "../codec/constants.ts";
+import type { ByteReader, Decoder } from "../codec/decoder.ts";
 import {
   decodeCount,
   decodeGetReply,
   decodeScriptReply,
   type GetVisitor,
   REFUSED,
-} from "./codec/reply.ts";
+} from "../codec/reply.ts";
 import {
   encodeGet,
   encodeRemove,
@@ -16,11 +16,11 @@ import {
   encodeSet,
   type WireKey,
   type WireRecord,
-} from "./codec/request.ts";
-import { type Convert, ExchangeCall, Refused } from "./connection/call.ts";
-import { refusal, sameKey } from "./connection/frame.ts";
-import { ServerError } from "./errors.ts";
-import type { Entry, Key, Value } from "./types.ts";
+} from "../codec/request.ts";
+import { type Convert, ExchangeCall, Refused } from "../connection/call.ts";
+import { refusal, sameKey } from "../connection/frame.ts";
+import { ProtocolError, ServerError } from "../errors.ts";
+import type { Entry, Key, Value } from "../types.ts";
 
 /** `setBulk` of these records: how many were stored. */
 export function setBulkCall(
@@ -29,12 +29,12 @@ export function setBulkCall(
   noReply: boolean,
 ): ExchangeCall<number> {
   let size = 0;
-  for (const { key, value } of records) size += key.length + value.length;
+  for (const record of records) size += recordSize(record);
   return new ExchangeCall(
     operation,
     { retryable: false, noReply, size },
     (w) => encodeSet(w, noReply ? FLAG_NO_REPLY : 0, records),
-    (r) => count(r, operation, Magic.SET_BULK),
+    (r) => count(r, operation, Magic.SET_BULK, records.length),
   );
 }
 
@@ -48,16 +48,17 @@ export function removeBulkCall(
     operation,
     { retryable: false, noReply, size: keysSize(keys) },
     (w) => encodeRemove(w, noReply ? FLAG_NO_REPLY : 0, keys),
-    (r) => count(r, operation, Magic.REMOVE_BULK),
+    (r) => count(r, operation, Magic.REMOVE_BULK, keys.length),
   );
 }
 
-/** `getBulk` of these keys: what was found, in their order. */
+/** `getBulk` of these keys: what was found, in their order. `measure` is told how many bytes it was. */
 export function getBulkCall<V>(
   operation: string,
   keys: readonly WireKey[],
   maxReplyBytes: number,
   convert: Convert<Entry<V>>,
+  measure: (bytes: number) => void = () => {},
 ): ExchangeCall<Entry<V>[]> {
   return new ExchangeCall(
     operation,
@@ -67,6 +68,7 @@ export function getBulkCall<V>(
       const found = new Found(keys, convert);
       const n = yield* decodeGetReply(r, keys.length, maxReplyBytes, found);
       if (n === REFUSED) throw new Refused(refusal(operation), true);
+      measure(found.bytes);
       if (found.failure !== null) throw new Refused(found.failure.error, false);
       return found.entries;
     },
@@ -108,15 +110,31 @@ export function pingCall(): ExchangeCall<void> {
     { retryable: true, noReply: false, size: 0 },
     (w) => encodeGet(w, 0, []),
     function* (r) {
-      yield* count(r, "ping", Magic.GET_BULK);
+      yield* count(r, "ping", Magic.GET_BULK, 0);
     },
   );
 }
 
-function* count(r: ByteReader, operation: string, magic: number): Decoder<number> {
+/** The count in a reply, of as many records as were sent at `most`. */
+function* count(
+  r: ByteReader,
+  operation: string,
+  magic: number,
+  most: number,
+): Decoder<number> {
   const n = yield* decodeCount(r, magic);
   if (n === REFUSED) throw new Refused(refusal(operation), true);
+  if (n > most) {
+    throw new ProtocolError(
+      `Cannot ${operation}: the server counted ${n} records where there are ${most}`,
+    );
+  }
   return n;
+}
+
+/** About how many bytes a record takes. */
+export function recordSize({ key, value }: WireRecord): number {
+  return key.length + value.length;
 }
 
 function keysSize(keys: readonly WireKey[]): number {
@@ -128,6 +146,8 @@ function keysSize(keys: readonly WireKey[]): number {
 /** Matches the records of a reply with the keys asked for, by walking both in order. */
 class Found<V> implements GetVisitor {
   readonly entries: Entry<V>[] = [];
+  /** Bytes of the values. */
+  bytes = 0;
   /** The codec's first failure; the reply is read to its end all the same. */
   failure: { error: unknown } | null = null;
   readonly #keys: readonly WireKey[];
@@ -159,6 +179,7 @@ class Found<V> implements GetVisitor {
     xt: number,
   ): void {
     const { key, database } = this.#keys[index];
+    this.bytes += end - start;
     try {
       this.entries.push(this.#convert(bytes, start, end, owned, xt, key, database));
     } catch (error) {

@@ -1,0 +1,196 @@
+/** Procedures of the server as calls: over HTTP, in one queue with the binary requests. */
+
+import { checkData, describe } from "../arguments.ts";
+import { MAX_SIZE, NEVER } from "../codec/constants.ts";
+import type { ByteReader, Decoder } from "../codec/decoder.ts";
+import { decodeRpcReply, type RpcReply } from "../codec/http_reply.ts";
+import { encodeRpcRequest } from "../codec/http_request.ts";
+import { requestEncoding, type Row, rowsSize } from "../codec/tsv.ts";
+import { toBytes } from "../codec/writer.ts";
+import { ExchangeCall, type Lane, Refused } from "../connection/call.ts";
+import { ConnectionError, ProtocolError, ServerError } from "../errors.ts";
+import type { CallOptions, Key } from "../types.ts";
+import type { ClientCore } from "./core.ts";
+import type { WakeOptions } from "./options.ts";
+import { ProcedureOutput } from "./output.ts";
+
+/** What an operation is called with. */
+export interface RpcContext {
+  readonly operation: string;
+  readonly database: number;
+  readonly options: (CallOptions & WakeOptions) | undefined;
+  readonly core: ClientCore;
+}
+
+/** A procedure, and what its replies mean. */
+export interface Procedure<T> {
+  readonly name: string;
+  /** Its own parameters; those that all procedures share are added. */
+  readonly rows: readonly Row[];
+  /** Whether it only reads, so that it may be sent again when its connection was lost. */
+  readonly pure?: boolean;
+  /** What a success comes to. */
+  readonly take: (output: ProcedureOutput) => T;
+  /** Failures that are answers: what they come to, by the database's code, or else by the status. */
+  readonly misses?: { readonly [code: number]: T };
+}
+
+/** The database's codes that mean something to callers. */
+export const DUPLICATE = 6, NO_RECORD = 7, LOGICAL = 8;
+
+/** Calls a procedure on one of the connections that all calls share. */
+export function callProcedure<T>(
+  context: RpcContext,
+  procedure: Procedure<T>,
+  lane: Lane | null = null,
+): Promise<T> {
+  return context.core.pool.submit(procedureCall(context, procedure), context.options, lane);
+}
+
+/** The call of a procedure. */
+export function procedureCall<T>(context: RpcContext, procedure: Procedure<T>): ExchangeCall<T> {
+  const { operation, core: { maxReplyBytes } } = context;
+  const { name } = procedure;
+  const rows = [...procedure.rows, ...commonRows(context)];
+  const wakes = context.options?.wake !== undefined;
+  const call: ExchangeCall<T> = new ExchangeCall(
+    operation,
+    {
+      retryable: procedure.pure === true && !wakes,
+      noReply: false,
+      size: checkRequestSize(operation, rows),
+    },
+    (w) => encodeRpcRequest(w, name, rows),
+    function* (r: ByteReader): Decoder<T> {
+      const reply = yield* decodeRpcReply(r, maxReplyBytes);
+      const result = resultOf(operation, procedure, reply);
+      if (reply.keepAlive) return result;
+      call.resolve(result);
+      throw serverCloses(operation);
+    },
+  );
+  return call;
+}
+
+/** What a reply comes to. */
+function resultOf<T>(operation: string, procedure: Procedure<T>, reply: RpcReply): T {
+  const output = new ProcedureOutput(reply.rows);
+  if (reply.status !== 200) {
+    const { misses = {} } = procedure;
+    const error = failureOf(operation, procedure.name, reply.status, output);
+    const code = error.serverCode ?? reply.status;
+    if (Object.hasOwn(misses, code)) return misses[code];
+    throw new Refused(error, !reply.keepAlive);
+  }
+  try {
+    return procedure.take(output);
+  } catch (error) {
+    // What is wrong with the reply concerns the connection; a codec's own failure, this call alone.
+    throw error instanceof ProtocolError ? error : new Refused(error, !reply.keepAlive);
+  }
+}
+
+/** Ends a connection behind a reply that announces its end. */
+export function serverCloses(operation: string): Refused {
+  const message = `Cannot ${operation}: the server closes the connection`;
+  return new Refused(new ConnectionError(message, { sent: true }), true);
+}
+
+/** The error that the reply of a procedure is. */
+export function failureOf(
+  operation: string,
+  procedure: string,
+  status: number,
+  output: ProcedureOutput,
+): ServerError {
+  const said = lossyText(output.get("ERROR") ?? new Uint8Array(0)).trim();
+  const [, number, message = said] = /^DB: (\d+): (.*)$/s.exec(said) ?? [];
+  return new ServerError(
+    `Cannot ${operation}: ${said || "the server refused"} (status ${status})`,
+    {
+      operation,
+      procedure,
+      status,
+      serverCode: number === undefined ? undefined : Number(number),
+      serverMessage: message === "" ? undefined : message,
+    },
+  );
+}
+
+/** The parameters that are the same for all procedures. */
+function commonRows({ operation, database, options }: RpcContext): Row[] {
+  const rows: Row[] = [];
+  if (database !== 0) rows.push(row("DB", database));
+  const wake = options?.wake;
+  if (wake === undefined) return rows;
+  const { name, all = false } = typeof wake === "string" || wake instanceof Uint8Array
+    ? { name: wake }
+    : wake ?? {};
+  if (typeof name !== "string" && !(name instanceof Uint8Array)) {
+    throw new TypeError(
+      `Cannot ${operation}: "wake" is ${describe(wake)}, not a name or an object with a "name"`,
+    );
+  }
+  rows.push(row("SIGNAL", checkData(operation, "key", name)));
+  if (all) rows.push(row("SIGNALBROAD", ""));
+  return rows;
+}
+
+/** A parameter. */
+export function row(name: Key, value: Key | number | bigint): Row {
+  const isData = typeof value === "string" || value instanceof Uint8Array;
+  return [toBytes(name), toBytes(isData ? value : String(value))];
+}
+
+/** The parameter `xt`; none for what never expires. */
+export function expirationRows(xt: number): Row[] {
+  return Math.abs(xt) >= NEVER ? [] : [row("xt", xt)];
+}
+
+/**
+ * About how many bytes a request has.
+ *
+ * @throws {RangeError} More than the server takes.
+ */
+export function checkRequestSize(operation: string, rows: readonly Row[]): number {
+  const size = rowsSize(rows);
+  // Base64 makes four of three; only near the limit it is worth looking closer.
+  if (size + rows.length * 8 <= MAX_SIZE / 2) return size;
+  const encoded = rowsSize(rows, requestEncoding(rows));
+  if (encoded > MAX_SIZE) {
+    throw new RangeError(
+      `Cannot ${operation}: the request has ${encoded} bytes, more than the protocol's ${MAX_SIZE}`,
+    );
+  }
+  return size;
+}
+
+/** The value of a row that must have come. */
+export function requiredRow(output: ProcedureOutput, name: string): Uint8Array {
+  const value = output.get(name);
+  if (value === undefined) {
+    throw new ProtocolError(`Cannot read a reply: the row "${name}" is missing`);
+  }
+  return value;
+}
+
+/** A row that must be a whole number. */
+export function integerRow(output: ProcedureOutput, name: string): bigint {
+  const digits = lossyText(requiredRow(output, name));
+  if (!/^-?\d+$/.test(digits)) {
+    throw new ProtocolError(`Cannot read a reply: the row "${name}" is no number but "${digits}"`);
+  }
+  return BigInt(digits);
+}
+
+/** When a record ends, in seconds since 1970; never, if nothing is said. */
+export function expirationRow(output: ProcedureOutput): number {
+  return output.get("xt") === undefined ? NEVER : Number(integerRow(output, "xt"));
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The text of bytes that are text as a rule, such as a path. */
+export function lossyText(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}

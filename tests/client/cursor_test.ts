@@ -1,0 +1,220 @@
+/** Cursors: what they do, whom they belong to, and how they end. */
+
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { ClosedError, connect, ConnectionError, ServerError, text } from "../../mod.ts";
+import { type MockServer, startMockServer } from "../../mock_server/mod.ts";
+import { test } from "../_harness.ts";
+
+const fruit = { apple: "1", banana: "2", cherry: "3", date: "4" };
+
+/** How often a procedure was called, if it is a whole name, or any that begins so. */
+function calls(server: MockServer, name: string): number {
+  return [...server.requests].filter((request) => request.name?.startsWith(`POST /rpc/${name}`))
+    .length;
+}
+
+async function setting(databases: string[] = ["%", "*"]) {
+  const server = await startMockServer({ databases, requestLogSize: 10_000 });
+  const kt = await connect(server.url, { codec: text, reconnect: { minDelay: 1 } });
+  await kt.setBulk(fruit);
+  return {
+    server,
+    kt,
+    async [Symbol.asyncDispose]() {
+      await kt.close();
+      await server.stop();
+    },
+  };
+}
+
+test("a cursor moves forwards and backwards, and is nowhere beyond the ends", async () => {
+  await using all = await setting();
+  await using cursor = all.kt.cursor({ keys: "text" });
+  assertEquals(await cursor.get(), null);
+  assertEquals(await cursor.step(), false);
+  assertEquals(await cursor.jump(), true);
+  assertEquals(await cursor.get(), {
+    key: "apple",
+    value: "1",
+    database: 0,
+    expiresAt: null,
+  });
+  assertEquals([await cursor.step(), await cursor.getKey()], [true, "banana"]);
+  assertEquals([await cursor.stepBack(), await cursor.getValue()], [true, "1"]);
+  assertEquals([await cursor.stepBack(), await cursor.getKey()], [false, null]);
+  assertEquals([await cursor.jump("b"), await cursor.getKey()], [true, "banana"]);
+  assertEquals([await cursor.jump("e"), await cursor.getKey()], [false, null]);
+  assertEquals([await cursor.jumpBack("cz"), await cursor.getKey()], [true, "cherry"]);
+  assertEquals([await cursor.jumpBack(), await cursor.getKey()], [true, "date"]);
+  assertEquals([await cursor.step(), await cursor.getKey()], [false, null]);
+  assertEquals([await cursor.jumpBack("A"), await cursor.getValue()], [false, null]);
+});
+
+test("what moves on by itself goes the way that the cursor was moved last", async () => {
+  await using all = await setting();
+  await using cursor = all.kt.cursor({ keys: "text" });
+  await cursor.jump("banana");
+  assertEquals([await cursor.getKey({ step: true }), await cursor.getKey()], ["banana", "cherry"]);
+  await cursor.jumpBack("cherry");
+  assertEquals([await cursor.getKey({ step: true }), await cursor.getKey()], ["cherry", "banana"]);
+  await cursor.step();
+  assertEquals((await cursor.get({ step: true }))?.key, "cherry");
+  assertEquals(await cursor.getKey(), "date");
+  assertEquals([await cursor.stepBack(), await cursor.remove()], [true, true]);
+  assertEquals(await cursor.getKey(), "banana");
+});
+
+test("a cursor stores, removes and seizes", async () => {
+  await using all = await setting();
+  const { kt } = all;
+  await using cursor = kt.cursor({ keys: "text" });
+  await cursor.jump();
+  const expireAt = new Date("2100-01-01T00:00:00Z");
+  assertEquals(await cursor.setValue("one", { expireAt }), true);
+  assertEquals((await cursor.get())?.expiresAt, expireAt);
+  assertEquals(await cursor.setValue("uno", { step: true }), true);
+  assertEquals(await kt.get("apple"), "uno");
+  assertEquals(await cursor.seize(), {
+    key: "banana",
+    value: "2",
+    database: 0,
+    expiresAt: null,
+  });
+  assertEquals(await cursor.remove(), true);
+  assertEquals(await cursor.getKey(), "date");
+  assertEquals((await cursor.seize())?.value, "4");
+  const nowhere = [await cursor.seize(), await cursor.remove(), await cursor.setValue("x")];
+  assertEquals(nowhere, [null, false, false]);
+  assertEquals(await kt.matchPrefix("", { keys: "text" }), ["apple"]);
+});
+
+test("a cursor whose record others remove moves to the next one", async () => {
+  await using all = await setting();
+  await using cursor = all.kt.cursor({ keys: "text" });
+  await cursor.jump("banana");
+  await all.kt.remove("banana");
+  assertEquals(await cursor.getKey(), "cherry");
+});
+
+test("keys come as bytes, or as text, which must be UTF-8", async () => {
+  await using all = await setting();
+  const { kt } = all;
+  await kt.set(Uint8Array.of(0xff), "v");
+  await using bytes = kt.cursor();
+  await bytes.jumpBack();
+  assertEquals(await bytes.getKey(), Uint8Array.of(0xff));
+  await using strict = kt.cursor({ keys: "text" });
+  await strict.jumpBack();
+  await assertRejects(() => strict.getKey(), TypeError, '"bytes"');
+  await assertRejects(() => strict.get(), TypeError);
+  assertEquals(await strict.getValue(), "v");
+});
+
+test("a database without an order has no way back, and no keys in between", async () => {
+  await using all = await setting();
+  const kt = all.kt.database(1);
+  await kt.setBulk(fruit);
+  await using cursor = kt.cursor({ keys: "text" });
+  for (const call of [() => cursor.jumpBack(), () => cursor.stepBack()]) {
+    const error = await assertRejects<ServerError>(call, ServerError);
+    assertEquals([error.operation.startsWith("cursor."), error.serverCode], [true, 1]);
+  }
+  assertEquals(await cursor.jump("banan"), false);
+  assertEquals([await cursor.jump("banana"), await cursor.getKey()], [true, "banana"]);
+});
+
+test("cursors of one client do not meet, on however many connections", async () => {
+  await using server = await startMockServer({ databases: ["%"] });
+  await using kt = await connect(server.url, { connections: 3, codec: text });
+  await kt.setBulk(Array.from({ length: 30 }, (_, i) => [`k${10 + i}`, `v${i}`] as const));
+  const cursors = Array.from({ length: 9 }, () => kt.cursor({ keys: "text" }));
+  await Promise.all(cursors.map((cursor, i) => cursor.jump(`k${10 + i}`)));
+  for (let step = 0; step < 20; step++) {
+    const keys = await Promise.all(cursors.map((cursor) => cursor.getKey({ step: true })));
+    assertEquals(keys, cursors.map((_, i) => `k${10 + i + step}`));
+    // Others are served on the same connections meanwhile.
+    await Promise.all(Array.from({ length: step % 4 }, () => kt.get("k10")));
+  }
+  await Promise.all(cursors.map((cursor) => cursor.close()));
+});
+
+test("the server forgets a cursor that is closed", async () => {
+  await using all = await setting();
+  const { kt, server } = all;
+  const cursor = kt.cursor();
+  await cursor.jump();
+  const closing = cursor.close();
+  await assertRejects(() => cursor.get(), ClosedError, "the cursor is closed");
+  await closing;
+  await cursor.close();
+  await cursor[Symbol.asyncDispose]();
+  assertEquals(calls(server, "cur_delete"), 1);
+  {
+    await using inside = kt.cursor();
+    await inside.jump();
+  }
+  assertEquals(calls(server, "cur_delete"), 2);
+  await assertRejects(
+    async () => {
+      await using inside = kt.cursor();
+      await inside.jump();
+      throw new Error("enough");
+    },
+    Error,
+    "enough",
+  );
+  assertEquals(calls(server, "cur_delete"), 3);
+  // Calls that were not waited for come first.
+  const last = kt.cursor({ keys: "text" });
+  const moved = last.jump(), key = last.getKey();
+  await last.close();
+  assertEquals([await moved, await key], [true, "apple"]);
+  assertEquals(calls(server, "cur_delete"), 4);
+});
+
+test("a cursor that was not used is not made, and need not be forgotten", async () => {
+  await using all = await setting();
+  await using _ = all.kt.cursor();
+  await all.kt.cursor().close();
+  await assertRejects(() => all.kt.cursor().jump("k", { signal: AbortSignal.abort() }));
+  assertEquals(calls(all.server, "cur_"), 0);
+});
+
+test("a cursor ends with its connection, and is never made anew", async () => {
+  await using all = await setting();
+  const { kt, server } = all;
+  const cursor = kt.cursor();
+  await cursor.jump("banana");
+  const under = assertRejects(() => cursor.getKey(), ConnectionError);
+  server.dropConnections();
+  await under;
+  // The client connects again, for others.
+  assertEquals(await kt.get("apple"), "1");
+  for (const call of [() => cursor.get(), () => cursor.jump(), () => cursor.setValue("v")]) {
+    const error = await assertRejects<ConnectionError>(call, ConnectionError);
+    assertEquals(error.sent, false);
+    assert(error.message.includes("the connection was lost"), error.message);
+  }
+  const made = calls(server, "cur_");
+  await cursor.close();
+  assertEquals(calls(server, "cur_"), made);
+  await using another = kt.cursor({ keys: "text" });
+  assertEquals([await another.jump(), await another.getKey()], [true, "apple"]);
+});
+
+test("the calls of a cursor end with the client", async () => {
+  await using all = await setting();
+  const cursor = all.kt.cursor({ keys: "text" });
+  const pending = cursor.jump();
+  await all.kt.close();
+  assertEquals(await pending, true);
+  assertInstanceOf(await cursor.get().catch((error) => error), ClosedError);
+  await cursor.close();
+});
+
+test("a database that does not exist has no cursors", async () => {
+  await using all = await setting();
+  await using cursor = all.kt.cursor({ database: 9 });
+  const error = await assertRejects<ServerError>(() => cursor.jump(), ServerError);
+  assertEquals([error.status, error.serverMessage], [400, "no such cursor"]);
+});
