@@ -296,7 +296,7 @@ test("status tells what a database is", async () => {
   assertEquals(await status(1), ["%", "33", "32", "0", "0"]);
   assertEquals(await status(2), [":", "24", "24", "0", "0"]);
   assertEquals(await status(3), ["dir/named.kct", "49", "48", "0", "1"]);
-  assertEquals(await status(4), ["h.kch", "48", "48", "1", "0"]);
+  assertEquals(await status(4), ["h.kch", "48", "48", "2", "0"]);
 });
 
 test("a database is named by its index or its name, the last of equal ones", async () => {
