@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { type CliOptions, HELP, parseArguments, UsageError } from "./cli_options.ts";
-import type { Procedure } from "./procedures.ts";
+import type { Procedure } from "./procedures/procedures.ts";
 import { parseSeed } from "./seed.ts";
 import { startMockServer } from "./server.ts";
 

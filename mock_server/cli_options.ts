@@ -1,7 +1,7 @@
 /** The options of the mock server's command. */
 
-import { type FaultRule, parseFault } from "./faults.ts";
 import type { MockServerOptions } from "./options.ts";
+import { type FaultRule, parseFault } from "./session/faults.ts";
 
 /** What a command line asks for. */
 export interface CliOptions {
@@ -64,7 +64,8 @@ Replication:
   --ulim BYTES             how much the update log keeps (ktserver's suffixes k, m, g are understood)
   --mhost ADDRESS          follow this server
   --mport PORT             its port (1978)
-  --rts FILE               keep the stamp of the last update there
+  --rts FILE               keep the stamp of the last update there; the next run asks for what comes
+                           behind it, though its databases begin empty
   --riv MILLISECONDS       wait this much for each 100 updates (0.04)
 
 Faults:

@@ -19,22 +19,27 @@
 
 export type { Transport } from "../src/transport/transport.ts";
 export type { ExpirationOptions, Key, Value } from "../src/types.ts";
-export { type Clock, systemClock } from "./clock.ts";
-export type { FollowOptions } from "./follower.ts";
-export { Faults, parseFault } from "./faults.ts";
-export type { Fault, FaultAction, FaultRule, FaultSubject } from "./faults.ts";
-export { ProcedureDatabase } from "./procedure_database.ts";
-export type { ProcedureRecord, ProcedureSetOptions } from "./procedure_database.ts";
-export { ProcedureError, ProcedureInput, ResultCode } from "./procedures.ts";
+export { type Clock, systemClock } from "./storage/clock.ts";
+export type { FollowOptions } from "./replication/follower.ts";
+export { Faults, parseFault } from "./session/faults.ts";
+export type { Fault, FaultAction, FaultRule, FaultSubject } from "./session/faults.ts";
+export { ProcedureDatabase } from "./procedures/procedure_database.ts";
+export type { ProcedureRecord, ProcedureSetOptions } from "./procedures/procedure_database.ts";
+export { ProcedureError, ProcedureInput, ResultCode } from "./procedures/procedures.ts";
 export type {
   Procedure,
   ProcedureContext,
   ProcedureOutput,
   ProcedureResult,
   Procedures,
-} from "./procedures.ts";
-export type { Operation, RecordedRequest, RequestedRecord, RequestLog } from "./recorder.ts";
+} from "./procedures/procedures.ts";
+export type {
+  Operation,
+  RecordedRequest,
+  RequestedRecord,
+  RequestLog,
+} from "./session/recorder.ts";
 export { MockServer, startMockServer } from "./server.ts";
 export type { MockServerOptions, SeedRecord } from "./options.ts";
-export { Database, Storage } from "./storage.ts";
-export type { StorageOptions, StoredRecord, UpdateSink } from "./storage.ts";
+export { Database, Storage } from "./storage/storage.ts";
+export type { StorageOptions, StoredRecord, UpdateSink } from "./storage/storage.ts";

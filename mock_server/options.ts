@@ -1,9 +1,9 @@
 /** How a mock server is set up. */
 
 import type { ExpirationOptions, Key, Value } from "../src/types.ts";
-import type { Clock } from "./clock.ts";
-import type { FollowOptions } from "./follower.ts";
-import type { Procedures } from "./procedures.ts";
+import type { Procedures } from "./procedures/procedures.ts";
+import type { FollowOptions } from "./replication/follower.ts";
+import type { Clock } from "./storage/clock.ts";
 
 /** A record that a server starts with. */
 export interface SeedRecord extends ExpirationOptions {

@@ -1,6 +1,6 @@
 /** How values are turned into bytes and back. */
 
-import { copyOf } from "./codec/decoder.ts";
+import { copyOf } from "./codec/bytes.ts";
 import type { Value } from "./types.ts";
 
 /**

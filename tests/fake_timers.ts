@@ -1,7 +1,7 @@
 /** Time that moves only when a test says so. */
 
 import { setImmediate } from "node:timers";
-import type { Timers } from "../src/connection/timers.ts";
+import type { Timers } from "../src/transport/timers.ts";
 
 interface Timer {
   at: number;

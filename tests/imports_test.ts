@@ -13,8 +13,8 @@ const LAYERS = [
   ["src/value_codec.ts"],
   ["src/arguments.ts"],
   ["src/transport/"],
-  ["src/replication_stream.ts", "src/checkpoint.ts"],
-  ["src/replication.ts"],
+  ["src/replication/source.ts", "src/replication/checkpoint.ts"],
+  ["src/replication/"],
   ["src/connection/"],
   ["src/operations/"],
   ["src/client.ts"],
@@ -22,11 +22,22 @@ const LAYERS = [
   ["mod.ts"],
 ];
 
-/** What the mock server may share with the client: never how the client keeps its connections. */
-const MOCK_SERVER = [
-  ...["mock_server/", "src/errors.ts", "src/types.ts"],
-  ...["src/codec/", "src/transport/", "src/replication_stream.ts"],
+/** The same for the mock server, which shares with the client what has nothing to do with calls. */
+const MOCK_LAYERS = [
+  ["src/errors.ts", "src/types.ts", "src/codec/", "src/transport/", "src/replication/source.ts"],
+  ["mock_server/storage/"],
+  ["mock_server/procedures/"],
+  ["mock_server/session/"],
+  ["mock_server/replication/"],
+  ["mock_server/http/"],
+  ["mock_server/binary/"],
+  ["mock_server/listen"],
+  ["mock_server/options.ts"],
+  ["mock_server/server.ts"],
+  ["mock_server/mod.ts", "mock_server/seed.ts", "mock_server/cli"],
 ];
+/** Three ways to be served that know nothing of each other. */
+const APART = ["mock_server/replication/", "mock_server/http/", "mock_server/binary/"];
 
 /** The files that may name a runtime or import one of its modules. */
 const RUNTIMES =
@@ -37,9 +48,11 @@ const isIn = (paths: string[], file: string) => paths.some((path) => file.starts
 
 /** What is wrong with the imports of a file, given by its path from the root. */
 function violations(file: string, source: string): string[] {
-  const layer = LAYERS.findIndex((paths) => isIn(paths, file));
-  const allowed = isIn(["mock_server/"], file) ? MOCK_SERVER : LAYERS.slice(0, layer + 1).flat();
-  if (!isIn(allowed, file)) return [`${file} has no layer`];
+  const layers = isIn(["mock_server/"], file) ? MOCK_LAYERS : LAYERS;
+  const layer = layers.findIndex((paths) => isIn(paths, file));
+  if (layer < 0) return [`${file} has no layer`];
+  const others = isIn(APART, file) ? APART.filter((path) => !file.startsWith(path)) : [];
+  const allowed = layers.slice(0, layer + 1).flat().filter((path) => !others.includes(path));
 
   const code = source.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*/g, "");
   const found = [];
@@ -73,12 +86,16 @@ test("an import in the wrong direction, from outside or of a runtime is found", 
   assertEquals(found("src/codec/a.ts", `import type { A } from "../transport/deno.ts";`), 1);
   assertEquals(found("src/codec/a.ts", `export * from '../connect.ts';`), 1);
   assertEquals(found("src/client.ts", `await import("./connect.ts");`), 1);
-  assertEquals(found("mock_server/a.ts", `import "../src/connection/pool.ts";`), 1);
-  assertEquals(found("mock_server/a.ts", `import { b } from "../src/codec/b.ts";`), 0);
+  assertEquals(found("mock_server/server.ts", `import "../src/connection/pool.ts";`), 1);
+  assertEquals(found("mock_server/server.ts", `import { b } from "../src/codec/b.ts";`), 0);
+  assertEquals(found("mock_server/server.ts", `import "./http/rest.ts";`), 0);
+  assertEquals(found("mock_server/http/a.ts", `import "../server.ts";`), 1);
+  assertEquals(found("mock_server/binary/a.ts", `import "../http/rest.ts";`), 1);
   assertEquals(found("src/client.ts", `import { a } from "@std/bytes";`), 1);
   assertEquals(found("src/client.ts", `import { a } from "node:net";`), 1);
   assertEquals(found("src/transport/node.ts", `import { a } from "node:net";`), 0);
   assertEquals(found("src/client.ts", `Deno.cwd(); globalThis.Bun;`), 2);
   assertEquals(found("src/client.ts", `/** import "./connect.ts" */ // Deno.cwd()`), 0);
   assertEquals(found("src/new.ts", ""), 1);
+  assertEquals(found("mock_server/new.ts", ""), 1);
 });

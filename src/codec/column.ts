@@ -1,12 +1,14 @@
-/** The encodings that carry any bytes in the columns of tab-separated rows (protocol.md, section 5). */
+/**
+ * The encodings that carry any bytes in the columns of tab-separated rows.
+ * (docs/protocol.md, section 5)
+ */
+
+import { copyOf } from "./bytes.ts";
 
 /** None; or URL, quoted-printable, Base64, as in `colenc=`. */
 export type ColumnEncoding = "" | "U" | "Q" | "B";
 
 const PERCENT = 0x25, PLUS = 0x2b, EQUALS = 0x3d, CR = 0x0d, LF = 0x0a, DEL = 0x7f;
-
-/** Up to this many bytes a plain loop copies faster than the runtime's own function. */
-const LOOP_SIZE = 48;
 
 const BASE64 = bytesOf(
   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
@@ -51,15 +53,6 @@ export function decodeColumn(
     case "B":
       return base64Decode(bytes, start, end);
   }
-}
-
-/** A part of some bytes in memory of its own. */
-export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const size = end - start;
-  if (size > LOOP_SIZE) return bytes.slice(start, end);
-  const copy = new Uint8Array(size);
-  for (let i = 0; i < size; i++) copy[i] = bytes[start + i];
-  return copy;
 }
 
 /** How many bytes there will be of some bytes when encoded. */

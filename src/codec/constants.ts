@@ -1,4 +1,4 @@
-/** Numbers of Kyoto Tycoon's binary protocol (protocol.md, sections 1 to 4). */
+/** Numbers of Kyoto Tycoon's binary protocol (docs/protocol.md, sections 1 to 4). */
 
 /** The first byte of a request, and of the reply to it. */
 export const Magic = {

@@ -7,20 +7,12 @@
  * and no copy, and one that straddles pieces needs no second implementation.
  */
 
+import { copyOf, i64At, u32At } from "./bytes.ts";
+
 /** Yields the number of contiguous bytes it needs next, or a promise to be settled first. */
 export type Decoder<T> = Generator<number | Promise<void>, T, void>;
 
 const EMPTY = new Uint8Array(0);
-
-/** An unsigned 32-bit number at a position. */
-export function u32At(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
-}
-
-/** A signed 64-bit number as a double: exact up to 2^53 on either side, and near enough beyond. */
-export function i64At(bytes: Uint8Array, at: number): number {
-  return (u32At(bytes, at) | 0) * 0x1_0000_0000 + u32At(bytes, at + 4);
-}
 
 /** A window on received bytes, and a position in it. Multi-byte numbers are big-endian. */
 export class ByteReader {
@@ -89,14 +81,6 @@ export class ByteReader {
   }
 }
 
-/** A part of some bytes, in memory of its own: a small one never keeps a large buffer alive. */
-export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  if (end - start > 48) return bytes.slice(start, end);
-  const out = new Uint8Array(end - start);
-  for (let i = start; i < end; i++) out[i - start] = bytes[i];
-  return out;
-}
-
 /** Memory that may be taken before bytes have arrived for it. */
 const FIRST_CAPACITY = 256 * 1024;
 
@@ -130,11 +114,18 @@ export class Feed {
   #carry = new Uint8Array(64);
   #carried = 0;
   #done = false;
+  /** Whether the decoder waits for a promise. */
+  #waits = false;
 
-  /** Starts the decoder that `start` makes for this feed's reader, up to its first need. */
+  /**
+   * Starts the decoder that `start` makes for this feed's reader, up to its first need, which must be
+   * bytes: there is nobody yet to be told of a promise.
+   */
   constructor(start: (reader: ByteReader) => Decoder<unknown>) {
     this.#decoder = start(this.reader);
-    this.#run();
+    if (this.#run() !== undefined) {
+      throw new Error("Cannot start a decoder: it waits for a promise before any bytes");
+    }
   }
 
   /** Whether the decoder has returned or thrown; later pieces are dropped. */
@@ -151,10 +142,11 @@ export class Feed {
    * Gives the decoder the next piece. `chunk` is not kept. Throws what the decoder throws.
    *
    * When the decoder waits for a promise, the result is a promise that settles once this piece has
-   * been consumed after all; until then no other piece may be pushed.
+   * been consumed after all; until then `push` and `interrupt` throw.
    */
   push(chunk: Uint8Array): void | Promise<void> {
     if (this.#done) return;
+    if (this.#waits) throw new Error("Cannot push: the decoder waits for a promise");
     let start = 0;
     while (this.#carried > 0) {
       const size = Math.min(Math.max(0, this.#need - this.#carried), chunk.length - start);
@@ -191,6 +183,7 @@ export class Feed {
   /** Makes the decoder's current wait throw `reason`: the stream ended, or a time limit passed. */
   interrupt(reason: unknown): void | Promise<void> {
     if (this.#done) return;
+    if (this.#waits) throw new Error("Cannot interrupt: the decoder waits for a promise");
     this.#carried = 0;
     this.#show(EMPTY, 0, 0);
     const promise = this.#run(reason);
@@ -218,6 +211,7 @@ export class Feed {
   /** Resumes the decoder until it needs more than is at hand; returns a promise it waits for. */
   #run(...thrown: [unknown?]): Promise<void> | undefined {
     try {
+      this.#waits = false;
       let step = thrown.length > 0 ? this.#decoder.throw(thrown[0]) : this.#decoder.next();
       for (;;) {
         if (step.done) {
@@ -226,6 +220,7 @@ export class Feed {
         }
         if (typeof step.value !== "number") {
           this.#need = 0;
+          this.#waits = true;
           return step.value;
         }
         if (this.reader.available < step.value) {

@@ -2,7 +2,7 @@
  * Expiration: what a user says, what goes over the wire (`xt`), and what comes back.
  *
  * On the wire a request's `xt` counts whole seconds: relative when positive, absolute seconds since
- * 1970 when negative. A reply's is always absolute. (protocol.md, section 3)
+ * 1970 when negative. A reply's is always absolute. (docs/protocol.md, section 3)
  */
 
 import type { ExpirationOptions } from "../types.ts";

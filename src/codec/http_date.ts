@@ -1,4 +1,7 @@
-/** The notations of a moment that REST's header `X-Kt-Xt` may have (protocol.md, section 5). */
+/**
+ * The notations of a moment that REST's header `X-Kt-Xt` may have.
+ * (docs/protocol.md, section 5)
+ */
 
 import { parseInteger } from "./byte_text.ts";
 

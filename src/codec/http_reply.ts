@@ -1,8 +1,8 @@
-/** Replies over HTTP: encoded by a server, decoded by a client (protocol.md, section 5). */
+/** Replies over HTTP: encoded by a server, decoded by a client (docs/protocol.md, section 5). */
 
 import { ProtocolError } from "../errors.ts";
 import { toByteText } from "./byte_text.ts";
-import { copyOf } from "./column.ts";
+import { copyOf } from "./bytes.ts";
 import { type ByteReader, collect, type Decoder } from "./decoder.ts";
 import { lineEnd, MAX_LINE, splitHeader } from "./http_lines.ts";
 import { type HttpRefusal, keepsAlive } from "./http_request.ts";

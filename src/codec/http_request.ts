@@ -1,4 +1,4 @@
-/** Requests over HTTP: decoded by a server, encoded by a client (protocol.md, section 5). */
+/** Requests over HTTP: decoded by a server, encoded by a client (docs/protocol.md, section 5). */
 
 import { fromByteText, parseInteger } from "./byte_text.ts";
 import type { ColumnEncoding } from "./column.ts";

@@ -3,7 +3,8 @@
 import { ProtocolError } from "../errors.ts";
 import type { Key, Value } from "../types.ts";
 import { COUNT_SIZE, Magic, RECORD_HEADER_SIZE, SCRIPT_RECORD_HEADER_SIZE } from "./constants.ts";
-import { type ByteReader, collect, type Decoder, i64At, u32At } from "./decoder.ts";
+import { i64At, u32At } from "./bytes.ts";
+import { type ByteReader, collect, type Decoder } from "./decoder.ts";
 import type { ByteWriter } from "./writer.ts";
 
 /** What a decoder returns instead of a count when the server answered `bf`. */

@@ -1,6 +1,6 @@
 /**
  * The file in which Kyoto Tycoon keeps how far it has followed another server: the time stamp as 20
- * decimal digits and a line feed. (protocol.md, section 4)
+ * decimal digits and a line feed. (docs/protocol.md, section 4)
  */
 
 /** What the file of a time stamp holds: 21 bytes of ASCII. */

@@ -1,4 +1,7 @@
-/** Rows of a name and a value, as procedures take and give them over HTTP (protocol.md, section 5). */
+/**
+ * Rows of a name and a value, as procedures take and give them over HTTP.
+ * (docs/protocol.md, section 5)
+ */
 
 import { fromByteText, toByteText } from "./byte_text.ts";
 import {

@@ -1,6 +1,6 @@
 /**
  * The update log as it is sent to followers: frames of updates and heartbeats, written by a master
- * and read by a follower. (protocol.md, section 4)
+ * and read by a follower. (docs/protocol.md, section 4)
  */
 
 import { ProtocolError } from "../errors.ts";

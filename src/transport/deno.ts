@@ -13,7 +13,7 @@ export function denoConnector(address: Address): Connector {
       return denoTransport(conn);
     }
     const { hostname, port, tls } = address;
-    const conn = await Deno.connect({ hostname, port, signal });
+    const conn = await connectTcp(hostname, port, signal);
     if (tls === undefined) return denoTransport(conn);
     conn.setNoDelay(true);
     const secure = await Deno.startTls(conn, {
@@ -34,6 +34,29 @@ export function denoConnector(address: Address): Connector {
     }
     return denoTransport(secure);
   };
+}
+
+/**
+ * `Deno.connect` forgets to close a connection that was made just before its signal was aborted. With
+ * a signal that does not throw it returns that connection, as it should.
+ */
+async function connectTcp(
+  hostname: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  signal.throwIfAborted();
+  const controller = new AbortController(), abort = () => controller.abort();
+  controller.signal.throwIfAborted = () => {};
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    const conn = await Deno.connect({ hostname, port, signal: controller.signal });
+    if (signal.aborted) conn.close();
+    return conn;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    signal.throwIfAborted();
+  }
 }
 
 /** A connection of Deno, made or accepted, as a transport. */

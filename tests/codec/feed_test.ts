@@ -304,6 +304,32 @@ test("interrupt() is done when what the decoder then waits for has settled", asy
   assert(feed.done);
 });
 
+test("nothing is pushed or interrupted while the decoder waits for a promise", async () => {
+  const wait = Promise.withResolvers<void>(), read: number[] = [];
+  const feed = new Feed((r) =>
+    readBytes(r, (byte) => {
+      read.push(byte);
+      return byte === 2 ? wait.promise : undefined;
+    })
+  );
+  const pushed = feed.push(bytes(1, 2, 3));
+  assertThrows(() => feed.push(bytes(9)), Error, "Cannot push");
+  assertThrows(() => feed.interrupt(new Error("end")), Error, "Cannot interrupt");
+  wait.resolve();
+  await pushed;
+  feed.push(bytes(4));
+  assertEquals(read, [1, 2, 3, 4]);
+  assertThrows(() => feed.interrupt(new Error("end")), Error, "end");
+});
+
+test("a decoder cannot begin with a promise, which nobody would wait for", () => {
+  const begin = () =>
+    new Feed(function* () {
+      yield Promise.resolve();
+    });
+  assertThrows(begin, Error, "Cannot start a decoder");
+});
+
 test("collect() gathers bytes into memory of their own, however they arrive", () => {
   const sizes = fc.constantFrom(0, 1, 100, 70_000, 262_143, 262_144, 262_145, 700_000);
   const pieces = fc.array(fc.integer({ min: 1000, max: 400_000 }), { minLength: 1, maxLength: 5 });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Faults, parseFault, startMockServer } from "../../mock_server/mod.ts";
 import type { FaultAction, FaultRule } from "../../mock_server/mod.ts";
+import { FLAG_NO_REPLY } from "../../src/codec/constants.ts";
 import { channelOf } from "../../src/transport/channel.ts";
 import { runtimeConnector } from "../../src/transport/detect.ts";
 import { runtime, test } from "../_harness.ts";
@@ -118,6 +119,17 @@ test("an error is the error byte, and then what the real server does", async () 
   assertEquals(await client.reply("bf"), "bf");
   await client.closed();
   assertEquals(server.storage.databases[0].count, 1);
+});
+
+test("an error of a request that wants no reply is none on the wire", async () => {
+  await using scene = await under({ times: 2, action: "error" });
+  const { fault, client } = scene;
+  const script = scriptRequest("p");
+  script[4] |= FLAG_NO_REPLY;
+  await client.send(script, setRequest({ x: "y" }, { noReply: true }));
+  await client.closed();
+  assertEquals(client.peer.unread.length, 0);
+  assertEquals(fault.fired, 2);
 });
 
 test("a reply is cut off after some bytes", async () => {

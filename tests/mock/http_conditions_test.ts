@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { Conditions } from "../../mock_server/conditions.ts";
+import { Conditions } from "../../mock_server/http/conditions.ts";
 import { startMockServer } from "../../mock_server/mod.ts";
 import { test } from "../_harness.ts";
 import { HttpPeer } from "./_http_peer.ts";

@@ -1,5 +1,4 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { connect, ServerError, text } from "../../mod.ts";
 import {
   type Procedure,
   ProcedureError,
@@ -7,8 +6,12 @@ import {
   type Procedures,
   startMockServer,
 } from "../../mock_server/mod.ts";
-import { type ProcedureOutcome, ProcedureRegistry } from "../../mock_server/procedures.ts";
-import { Storage, type StorageOptions } from "../../mock_server/storage.ts";
+import {
+  type ProcedureOutcome,
+  ProcedureRegistry,
+} from "../../mock_server/procedures/procedures.ts";
+import { Storage, type StorageOptions } from "../../mock_server/storage/storage.ts";
+import { connect, ServerError, text } from "../../mod.ts";
 import { test } from "../_harness.ts";
 import { hex, inMemory, scriptRequest } from "./_client.ts";
 

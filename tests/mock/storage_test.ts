@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
-import { NEVER } from "../../src/codec/constants.ts";
 import {
   type Database,
   keyOf,
@@ -8,7 +7,8 @@ import {
   type StoredRecord,
   type UpdateSink,
   valueOf,
-} from "../../mock_server/storage.ts";
+} from "../../mock_server/storage/storage.ts";
+import { NEVER } from "../../src/codec/constants.ts";
 import { test } from "../_harness.ts";
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();

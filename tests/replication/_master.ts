@@ -1,12 +1,8 @@
 /** A master in the hands of a test: its ends of the connections, and the time. */
 
 import { exponentialBackoff } from "../../src/connection/backoff.ts";
-import {
-  type ReplicationOptions,
-  type ReplicationParts,
-  ReplicationStream,
-  type Update,
-} from "../../src/replication.ts";
+import type { ReplicationOptions, Update } from "../../src/replication/options.ts";
+import { type ReplicationParts, ReplicationStream } from "../../src/replication/stream.ts";
 import { type Channel, type Receiver, transportOf } from "../../src/transport/channel.ts";
 import type { Connector } from "../../src/transport/transport.ts";
 import type { Key } from "../../src/types.ts";

@@ -10,7 +10,7 @@ import {
 import { concat } from "@std/bytes";
 import fc from "fast-check";
 import { ProtocolError, ServerError } from "../../src/errors.ts";
-import type { ReplicationOptions, Update } from "../../src/replication.ts";
+import type { ReplicationOptions, Update } from "../../src/replication/options.ts";
 import { json, text } from "../../src/value_codec.ts";
 import { turn } from "../fake_timers.ts";
 import { test } from "../_harness.ts";

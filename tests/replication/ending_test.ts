@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { concat } from "@std/bytes";
 import { ConnectionError } from "../../src/errors.ts";
-import type { ReplicationStream } from "../../src/replication.ts";
+import type { ReplicationStream } from "../../src/replication/stream.ts";
 import { turn } from "../fake_timers.ts";
 import { test } from "../_harness.ts";
 import { setMessage } from "./_log.ts";
@@ -158,7 +158,7 @@ test("a connection that comes too late is closed", async () => {
   const late = {
     ...master.parts,
   };
-  const { ReplicationStream } = await import("../../src/replication.ts");
+  const { ReplicationStream } = await import("../../src/replication/stream.ts");
   const stream = new ReplicationStream(
     async (signal) => {
       await opened.promise;

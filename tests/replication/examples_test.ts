@@ -3,9 +3,9 @@
 import { assertEquals } from "@std/assert";
 import { copyServer } from "../../examples/copy_server.ts";
 import { lineOf } from "../../examples/dump_ndjson.ts";
-import { connect } from "../../mod.ts";
 import { startMockServer, type Storage } from "../../mock_server/mod.ts";
-import { keyOf, valueOf } from "../../mock_server/record.ts";
+import { keyOf, valueOf } from "../../mock_server/storage/record.ts";
+import { connect } from "../../mod.ts";
 import { startScript, test } from "../_harness.ts";
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();

@@ -5,13 +5,13 @@ import fc from "fast-check";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ReplicationFollower } from "../../mock_server/follower.ts";
 import { type MockServer, startMockServer, Storage } from "../../mock_server/mod.ts";
-import { keyOf, valueOf } from "../../mock_server/record.ts";
+import { ReplicationFollower } from "../../mock_server/replication/follower.ts";
+import { keyOf, valueOf } from "../../mock_server/storage/record.ts";
 import { ProtocolError, ServerError } from "../../src/errors.ts";
-import type { StreamTimers } from "../../src/replication_stream.ts";
-import { turn } from "../fake_timers.ts";
+import type { StreamTimers } from "../../src/replication/source.ts";
 import { test } from "../_harness.ts";
+import { turn } from "../fake_timers.ts";
 import { accepted, heartbeat, message, parseUpdates, setMessage } from "./_log.ts";
 import { Master } from "./_master.ts";
 

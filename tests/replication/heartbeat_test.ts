@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { concat } from "@std/bytes";
 import { ConnectionError } from "../../src/errors.ts";
-import { ReplicationStream } from "../../src/replication.ts";
+import { ReplicationStream } from "../../src/replication/stream.ts";
 import { turn } from "../fake_timers.ts";
 import { test } from "../_harness.ts";
 import { heartbeat, setMessage } from "./_log.ts";

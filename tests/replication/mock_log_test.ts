@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import fc from "fast-check";
-import { UpdateLog, type UpdateLogReader } from "../../mock_server/update_log.ts";
-import { Storage } from "../../mock_server/storage.ts";
+import { UpdateLog, type UpdateLogReader } from "../../mock_server/replication/update_log.ts";
+import { Storage } from "../../mock_server/storage/storage.ts";
 import { ByteWriter } from "../../src/codec/writer.ts";
 import { test } from "../_harness.ts";
 import { parseUpdates, type PlainUpdate } from "./_log.ts";

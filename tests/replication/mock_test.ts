@@ -1,17 +1,17 @@
 /** The client follows the mock server, over sockets. */
 
 import { assertEquals, assertLess, assertRejects, assertStrictEquals } from "@std/assert";
-import { connect, ServerError, text } from "../../mod.ts";
 import { startMockServer, Storage, systemClock } from "../../mock_server/mod.ts";
-import { serveReplicationFrom } from "../../mock_server/replication.ts";
-import type { Session } from "../../mock_server/session.ts";
-import { UpdateLog } from "../../mock_server/update_log.ts";
+import { serveReplicationFrom } from "../../mock_server/replication/master.ts";
+import { UpdateLog } from "../../mock_server/replication/update_log.ts";
+import type { Session } from "../../mock_server/session/session.ts";
+import { connect, ServerError, text } from "../../mod.ts";
 import { ByteReader } from "../../src/codec/decoder.ts";
 import { ByteWriter } from "../../src/codec/writer.ts";
 import { channelOf } from "../../src/transport/channel.ts";
 import { runtimeConnector } from "../../src/transport/detect.ts";
-import { deadlineIn, Peer } from "../peer.ts";
 import { runScript, test } from "../_harness.ts";
+import { deadlineIn, Peer } from "../peer.ts";
 import { parseUpdates } from "./_log.ts";
 
 /** A follower's request: from the beginning, all but the updates of nobody. */

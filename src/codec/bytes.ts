@@ -1,0 +1,23 @@
+/** Single numbers and parts of byte arrays. Multi-byte numbers are big-endian. */
+
+/** Up to this many bytes a plain loop copies faster than the runtime's own function. */
+const LOOP_SIZE = 48;
+
+/** An unsigned 32-bit number at a position. */
+export function u32At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+}
+
+/** A signed 64-bit number as a double: exact up to 2^53 on either side, and near enough beyond. */
+export function i64At(bytes: Uint8Array, at: number): number {
+  return (u32At(bytes, at) | 0) * 0x1_0000_0000 + u32At(bytes, at + 4);
+}
+
+/** A part of some bytes, in memory of its own: a small one never keeps a large buffer alive. */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const size = end - start;
+  if (size > LOOP_SIZE) return bytes.slice(start, end);
+  const copy = new Uint8Array(size);
+  for (let i = 0; i < size; i++) copy[i] = bytes[start + i];
+  return copy;
+}
