@@ -65,7 +65,11 @@ export {
   connect,
   type ConnectOptions,
   type ReconnectOptions,
+  type ServerOptions,
 } from "./src/connect.ts";
+export type { WhenFull } from "./src/connection/admission.ts";
+export type { Status, StatusEvent } from "./src/connection/status.ts";
+export type { CallMessage } from "./src/diagnostics.ts";
 export {
   BulkError,
   ClosedError,
@@ -78,12 +82,8 @@ export {
   TimeoutError,
   type TimeoutPhase,
 } from "./src/errors.ts";
-export {
-  type ReplicationOptions,
-  type ReplicationStream,
-  type Since,
-  type Update,
-} from "./src/replication.ts";
+export type { ReplicationOptions, Since, Update } from "./src/replication/options.ts";
+export type { ReplicationStream } from "./src/replication/stream.ts";
 export type { Connector, TlsOptions, Transport } from "./src/transport/transport.ts";
 export type { CallOptions, Entry, ExpirationOptions, Key, Value } from "./src/types.ts";
 export { bytes, type Codec, json, text } from "./src/value_codec.ts";

@@ -5,7 +5,7 @@
  */
 
 import { checkCallOptions, checkCodec, checkData, checkDatabase, describe } from "./arguments.ts";
-import { pingCall, removeBulkCall, scriptCall } from "./operations/calls.ts";
+import { removeBulkCall, scriptCall } from "./operations/calls.ts";
 import { getBulk, getBulkStream, removeBulk, setBulk, writable } from "./operations/bulk.ts";
 import type { ClientCore } from "./operations/core.ts";
 import { type Cursor, makeCursor } from "./operations/cursor.ts";
@@ -72,8 +72,10 @@ import {
 import { expirationToXt, xtToDate } from "./codec/expiration.ts";
 import type { Convert } from "./connection/call.ts";
 import { GetCall, SetCall } from "./connection/call.ts";
+import { pingCall } from "./connection/ping.ts";
 import type { Pool, PoolStats } from "./connection/pool.ts";
-import { type ReplicationOptions, ReplicationStream } from "./replication.ts";
+import type { ReplicationOptions } from "./replication/options.ts";
+import { ReplicationStream } from "./replication/stream.ts";
 import {
   type BulkItem,
   type BulkKey,
@@ -106,16 +108,26 @@ export interface ScriptOptions extends CallOptions {
 
 /** What a client has done, and what it holds. */
 export interface Stats {
+  /** The server that calls go to, as `host:port` or path; `null` while there is no connection. */
+  server: string | null;
   /** Open connections. */
   connections: number;
   /** Connections made since the beginning. */
   connected: number;
+  /** Those of them that replaced a lost one. */
+  reconnects: number;
   /** Calls made. */
   calls: number;
   /** Requests sent; fewer than calls where calls travel together. */
   requests: number;
-  /** Calls that have not ended, and the bytes of their keys and values. */
+  /** Requests that carried several calls. */
+  batches: number;
+  /** Requests that left on a connection that had been used before. */
+  reused: number;
+  /** Calls that have not ended. */
   pending: number;
+  /** Those of them that have not been written: they wait for their turn or for a connection. */
+  queued: number;
   /** Bytes of keys and values in calls that have not ended. */
   pendingBytes: number;
   /** Bytes written to the server. */
@@ -201,6 +213,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
       return this.#pool.submit(
         new GetCall("get", database, checkData("get", "key", key), this.#toValue),
         options,
+        this.#core.lane,
       );
     } catch (error) {
       return Promise.reject(error);
@@ -233,6 +246,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
       return this.#pool.submit(
         new GetCall("getEntry", database, checkData("getEntry", "key", key), this.#toEntry),
         options,
+        this.#core.lane,
       );
     } catch (error) {
       return Promise.reject(error);
@@ -271,6 +285,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
           options?.noReply ?? false,
         ),
         options,
+        this.#core.lane,
       );
     } catch (error) {
       return Promise.reject(error);
@@ -307,7 +322,8 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
     const database = this.#check("remove", options);
     const records = [{ database, key: checkData("remove", "key", key) }];
     const noReply = options?.noReply ?? false;
-    const count = await this.#pool.submit(removeBulkCall("remove", records, noReply), options);
+    const call = removeBulkCall("remove", records, noReply);
+    const count = await this.#pool.submit(call, options, this.#core.lane);
     return noReply ? undefined : count === 1;
   }
 
@@ -556,7 +572,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   }
 
   /**
-   * Several records in one request, or in several where there are more than 4096 keys or 1 MiB of
+   * Several records in one request, or in several where there are more than 1024 keys or 1 MiB of
    * them. What is missing is left out.
    *
    * @param keys Keys, or keys with databases of their own.
@@ -629,7 +645,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
 
   /**
    * Stores records one after the other: others see them as they arrive. They leave in one request, or
-   * in several where there are more than 4096 or 1 MiB of them, or their source is asynchronous.
+   * in several where there are more than 1024 or 1 MiB of them, or their source is asynchronous.
    *
    * @param records Objects with their own expiration and database, pairs, a `Map`, or an object; any
    * number of them.
@@ -802,6 +818,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
     const output = await this.#pool.submit(
       scriptCall(name, records, noReply, this.#core.maxReplyBytes),
       options,
+      this.#core.lane,
     );
     if (noReply) return;
     const decoded = output.map(([key, value]) => [key, this.#codec.decode(value)] as const);
@@ -1297,7 +1314,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
    */
   async ping(options?: CallOptions): Promise<void> {
     if (options !== undefined) checkCallOptions("ping", options);
-    await this.#pool.submit(pingCall(), options);
+    await this.#pool.submit(pingCall(), options, this.#core.lane);
   }
 
   /**
@@ -1387,6 +1404,34 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
    */
   withCodec<W, WIn>(codec: Codec<W, WIn>): KyotoTycoon<W, WIn> {
     return new KyotoTycoon(this.#core, this.#database, checkCodec("select a codec", codec));
+  }
+
+  /**
+   * A view whose calls the server sees in the order in which they are made: all of them take one
+   * connection, whichever is free first. Without it, a client with several `connections` keeps the
+   * order on each of them, not between them. With one connection it makes no difference.
+   *
+   * Should the connection be lost, they go on together on another one: reads that are sent again
+   * before those that had not been sent.
+   *
+   * @returns The view, on the same connections.
+   *
+   * @example
+   * ```ts
+   * import { connect, text } from "@kyoto/tycoon";
+   * import { startMockServer } from "@kyoto/tycoon/mock-server";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using server = await startMockServer();
+   * await using kt = await connect(server.url, { codec: text, connections: 4 });
+   * const ordered = kt.ordered();
+   * ordered.set("k", "v");
+   * assertEquals(await ordered.get("k"), "v"); // without waiting for the set
+   * ```
+   */
+  ordered(): KyotoTycoon<V, In> {
+    const lane = { connection: null, fixed: false };
+    return new KyotoTycoon({ ...this.#core, lane }, this.#database, this.#codec);
   }
 
   /**

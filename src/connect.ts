@@ -13,9 +13,13 @@ import {
 } from "./arguments.ts";
 import { type KyotoTycoon, makeClient } from "./client.ts";
 import { exponentialBackoff } from "./connection/backoff.ts";
+import type { WhenFull } from "./connection/admission.ts";
+import type { Server } from "./connection/dialer.ts";
 import { Pool, type PoolOptions } from "./connection/pool.ts";
 import { type BatchLimits, DEFAULT_BATCH } from "./connection/request_queue.ts";
-import { systemTimers } from "./connection/timers.ts";
+import { safely, type StatusEvent } from "./connection/status.ts";
+import { loadObserver } from "./diagnostics.ts";
+import { systemTimers } from "./transport/timers.ts";
 import { OwnConnections } from "./operations/own_connections.ts";
 import { runtimeConnector } from "./transport/detect.ts";
 import type { Address, Connector, TlsOptions, Transport } from "./transport/transport.ts";
@@ -43,8 +47,8 @@ export interface BatchingOptions {
   bytes?: number;
 }
 
-/** What `connect` takes. All times are milliseconds. */
-export interface ConnectOptions<V = Uint8Array, In = Value> {
+/** Where a server is. */
+export interface ServerOptions {
   /** Host name or address. Default `"127.0.0.1"`. */
   hostname?: string;
   /** TCP port. Default 1978. */
@@ -55,6 +59,17 @@ export interface ConnectOptions<V = Uint8Array, In = Value> {
   tls?: boolean | TlsOptions;
   /** Makes the connections, instead of this runtime's sockets. */
   connector?: Connector;
+}
+
+/** What `connect` takes. All times are milliseconds. */
+export interface ConnectOptions<V = Uint8Array, In = Value> extends ServerOptions {
+  /**
+   * Several servers, in the order in which they are preferred, each an address or a URL; instead of
+   * one. All calls go to the first that answers.
+   */
+  servers?: readonly (string | URL | ServerOptions)[];
+  /** How often it is seen whether a server before the present one is back. Default 5000. */
+  failbackInterval?: number;
   /** A connection that is there already, such as a pair of streams. It is not replaced when lost. */
   transport?: Transport;
   /** The database of calls that name none, 0 to 65535. Default 0. */
@@ -63,6 +78,15 @@ export interface ConnectOptions<V = Uint8Array, In = Value> {
   codec?: Codec<V, In>;
   /** Most connections at a time; order is kept on each, not between them. Default 1. */
   connections?: number;
+  /** How many of them stay open while they are idle. Default 1. */
+  minConnections?: number;
+  /** How long the others stay open while they are idle. Default 60000. */
+  idleTimeout?: number;
+  /**
+   * How long a connection may be idle before the server is asked for a sign of life, so that one that
+   * is gone without a word is found before it is needed. Default `Infinity`: never.
+   */
+  pingInterval?: number;
   /** How long connecting may take. Default 10000. */
   connectTimeout?: number;
   /** How long nothing may come once a reply is due. Default 10000. */
@@ -79,6 +103,18 @@ export interface ConnectOptions<V = Uint8Array, In = Value> {
   maxQueue?: number;
   /** Most bytes of keys and values in calls that are pending. Default 2^29 (512 MiB). */
   maxQueueBytes?: number;
+  /**
+   * What becomes of a call beyond these two bounds: it rejects with a `QueueFullError`, or waits for
+   * its turn. Default `"reject"`.
+   */
+  whenFull?: WhenFull;
+  /** Is told when the client is connected, disconnected, reconnecting and closed, and why. */
+  onStatus?: (event: StatusEvent) => void;
+  /**
+   * Whether calls are published on the channels `kyoto-tycoon:call:start` and `kyoto-tycoon:call:end`
+   * of `node:diagnostics_channel`, while somebody subscribes to them. Default `false`.
+   */
+  diagnostics?: boolean;
   /** Gives up connecting. */
   signal?: AbortSignal;
 }
@@ -94,10 +130,15 @@ const OPTION_NAMES: ReadonlySet<string> = new Set(
     "path",
     "tls",
     "connector",
+    "servers",
+    "failbackInterval",
     "transport",
     "database",
     "codec",
     "connections",
+    "minConnections",
+    "idleTimeout",
+    "pingInterval",
     "connectTimeout",
     "replyTimeout",
     "queueTimeout",
@@ -106,6 +147,9 @@ const OPTION_NAMES: ReadonlySet<string> = new Set(
     "maxReplyBytes",
     "maxQueue",
     "maxQueueBytes",
+    "whenFull",
+    "onStatus",
+    "diagnostics",
     "signal",
   ] satisfies (keyof ConnectOptions)[],
 );
@@ -145,12 +189,14 @@ export async function connect<V = Uint8Array, In = Value>(
   const maxReplyBytes = positive(given, "maxReplyBytes", 2 ** 29);
   const database = checkDatabase("connect", given.database ?? 0);
   const codec = checkCodec("connect", given.codec ?? bytes as unknown as Codec<V, In>);
-  const { connector, address } = await connectorOf(given);
+  const servers = await serversOf(given);
   const { attempts, backoff } = reconnection(given);
   const poolOptions: PoolOptions = {
-    connector,
-    address,
-    connections: whole(given, "connections", 1),
+    servers,
+    ...connectionCounts(given),
+    idleTimeout: positive(given, "idleTimeout", 60_000),
+    pingInterval: positive(given, "pingInterval", Infinity),
+    failbackInterval: positive(given, "failbackInterval", 5_000),
     connectTimeout: positive(given, "connectTimeout", 10_000),
     replyTimeout: positive(given, "replyTimeout", 10_000),
     queueTimeout: positive(given, "queueTimeout", 10_000),
@@ -160,16 +206,21 @@ export async function connect<V = Uint8Array, In = Value>(
     maxReplyBytes,
     maxQueue: positive(given, "maxQueue", 1_000_000),
     maxQueueBytes: positive(given, "maxQueueBytes", 2 ** 29),
+    whenFull: whenFull(given),
     timers: systemTimers,
+    onStatus: statusListener(given),
+    observer: flag(given, "diagnostics") ? await loadObserver() : null,
   };
   const pool = new Pool(poolOptions);
   await pool.open(given.signal);
   const timers = systemTimers;
   const core = {
     pool,
+    lane: null,
     maxReplyBytes,
     timers,
-    connector,
+    // Each server has an update log of its own: a stream cannot go on with another one's.
+    connector: servers[0].connector,
     replication: { timers, backoff },
     apart: new OwnConnections(pool, given.transport === undefined ? ownPool(poolOptions) : null),
     cursors: { count: 0 },
@@ -183,7 +234,9 @@ function ownPool(options: PoolOptions): (waiting: number) => Pool {
     new Pool({
       ...options,
       connections: 1,
+      minConnections: 1,
       attempts: 1,
+      onStatus: null,
       replyTimeout: options.replyTimeout + waiting,
     });
 }
@@ -264,9 +317,67 @@ function batchLimits(batching: boolean | BatchingOptions = true): BatchLimits {
   return { records, bytes };
 }
 
-async function connectorOf(
-  options: AnyOptions,
-): Promise<{ connector: Connector; address: string }> {
+function connectionCounts(options: AnyOptions): { connections: number; minConnections: number } {
+  const connections = whole(options, "connections", 1);
+  const { minConnections = 1 } = options;
+  if (!Number.isInteger(minConnections) || minConnections < 0 || minConnections > connections) {
+    throw new RangeError(
+      `Cannot connect: "minConnections" is ${describe(minConnections)}, not a whole number ` +
+        `from 0 to "connections", which is ${connections}`,
+    );
+  }
+  return { connections, minConnections };
+}
+
+function whenFull({ whenFull = "reject" }: AnyOptions): WhenFull {
+  if (whenFull === "reject" || whenFull === "wait") return whenFull;
+  throw new TypeError(
+    `Cannot connect: "whenFull" is ${describe(whenFull)}, neither "reject" nor "wait"`,
+  );
+}
+
+function flag(options: AnyOptions, name: "diagnostics"): boolean {
+  const value = options[name] ?? false;
+  if (typeof value === "boolean") return value;
+  throw new TypeError(`Cannot connect: "${name}" is ${describe(value)}, not true or false`);
+}
+
+function statusListener({ onStatus }: AnyOptions): ((event: StatusEvent) => void) | null {
+  if (onStatus === undefined) return null;
+  if (typeof onStatus === "function") return safely(onStatus);
+  throw new TypeError(`Cannot connect: "onStatus" is ${describe(onStatus)}, not a function`);
+}
+
+const SERVER_NAMES: ReadonlySet<string> = new Set(
+  ["hostname", "port", "path", "tls", "connector"] satisfies (keyof ServerOptions)[],
+);
+
+async function serversOf(options: AnyOptions): Promise<Server[]> {
+  const { servers } = options;
+  if (servers === undefined) return [await serverOf(options)];
+  if (!Array.isArray(servers) || servers.length === 0) {
+    throw new TypeError('Cannot connect: "servers" is not an array of at least one server');
+  }
+  const other = [...SERVER_NAMES, "transport"].find((name) => name in options);
+  if (other !== undefined) {
+    throw new TypeError(`Cannot connect: "${other}" is of one server, and "servers" are given`);
+  }
+  return await Promise.all(servers.map((server: unknown) => {
+    const one = typeof server === "string" || server instanceof URL
+      ? parseUrl(server, undefined)
+      : server;
+    if (typeof one !== "object" || one === null) {
+      throw new TypeError(`Cannot connect: a server is ${describe(one)}, not an object or URL`);
+    }
+    for (const name of Object.keys(one)) {
+      if (SERVER_NAMES.has(name)) continue;
+      throw new TypeError(`Cannot connect: "${name}" cannot be set for one of several servers`);
+    }
+    return serverOf(one);
+  }));
+}
+
+async function serverOf(options: AnyOptions): Promise<Server> {
   const { connector, transport, path, hostname = "127.0.0.1", port = DEFAULT_PORT } = options;
   const ways = [connector, transport, path, options.hostname ?? options.port]
     .filter((way) => way !== undefined);
@@ -324,6 +435,9 @@ function tlsOptions(tls: boolean | TlsOptions): TlsOptions | undefined {
 const URL_OPTIONS = [
   "database",
   "connections",
+  "minConnections",
+  "idleTimeout",
+  "pingInterval",
   "connectTimeout",
   "replyTimeout",
   "queueTimeout",

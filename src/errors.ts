@@ -53,7 +53,9 @@ export abstract class KyotoTycoonError extends Error {
  * ```
  */
 export class ConnectionError extends KyotoTycoonError {
+  /** The name of the class. */
   override readonly name = "ConnectionError";
+  /** What kind of error it is. */
   readonly code = "ERR_CONNECTION";
   /** Whether the call had been written to the socket, so that the server may have executed it. */
   readonly sent: boolean;
@@ -80,7 +82,9 @@ export class ConnectionError extends KyotoTycoonError {
  * ```
  */
 export class TimeoutError extends KyotoTycoonError {
+  /** The name of the class. */
   override readonly name = "TimeoutError";
+  /** What kind of error it is. */
   readonly code = "ERR_TIMEOUT";
   /** What was waited for: the connection, a place on it, or the reply. */
   readonly phase: TimeoutPhase;
@@ -106,7 +110,9 @@ export class TimeoutError extends KyotoTycoonError {
  * ```
  */
 export class ClosedError extends KyotoTycoonError {
+  /** The name of the class. */
   override readonly name = "ClosedError";
+  /** What kind of error it is. */
   readonly code = "ERR_CLOSED";
   /** Whether the call had been written to the socket, so that the server may have executed it. */
   readonly sent: boolean;
@@ -129,7 +135,9 @@ export class ClosedError extends KyotoTycoonError {
  * ```
  */
 export class QueueFullError extends KyotoTycoonError {
+  /** The name of the class. */
   override readonly name = "QueueFullError";
+  /** What kind of error it is. */
   readonly code = "ERR_QUEUE_FULL";
 }
 
@@ -144,7 +152,9 @@ export class QueueFullError extends KyotoTycoonError {
  * ```
  */
 export class ProtocolError extends KyotoTycoonError {
+  /** The name of the class. */
   override readonly name = "ProtocolError";
+  /** What kind of error it is. */
   readonly code = "ERR_PROTOCOL";
 }
 
@@ -180,7 +190,9 @@ export class ProtocolError extends KyotoTycoonError {
  * ```
  */
 export class ServerError extends KyotoTycoonError {
+  /** The name of the class. */
   override readonly name = "ServerError";
+  /** What kind of error it is. */
   readonly code = "ERR_SERVER";
   /** The client's method that failed, such as `"set"` or `"playScript"`. */
   readonly operation: string;
@@ -241,7 +253,9 @@ export class ServerError extends KyotoTycoonError {
  * ```
  */
 export class BulkError extends KyotoTycoonError {
+  /** The name of the class. */
   override readonly name = "BulkError";
+  /** What kind of error it is. */
   readonly code = "ERR_BULK";
   /** How many records or keys, counted from the first, the server has confirmed without a gap. */
   readonly confirmed: number;

@@ -6,6 +6,7 @@
 
 import type { ByteReader, Decoder } from "../codec/decoder.ts";
 import type { ByteWriter } from "../codec/writer.ts";
+import type { Observation } from "../diagnostics.ts";
 import type { Key, Value } from "../types.ts";
 
 /** Where a call is; it only moves forward, but for a read that is sent again. */
@@ -26,6 +27,8 @@ export interface CallOwner {
 
 /** A call of any kind. `T` is what its promise resolves to. */
 export abstract class Call<T = unknown> {
+  /** The database that it concerns; `null` if there are several or none. */
+  abstract readonly database: number | null;
   /** The client's method, for messages. */
   readonly operation: string;
   readonly promise: Promise<T>;
@@ -34,7 +37,8 @@ export abstract class Call<T = unknown> {
   /** Whether no reply will come: the call ends when its bytes have left. */
   readonly noReply: boolean;
   state = QUEUED;
-  retried = false;
+  /** How many connections there had been when it was first lost with its own; 0: it was not. */
+  lostAt = 0;
   /** About how many bytes the call holds in memory. */
   size = 0;
   /** Milliseconds that it may take once all replies before its own have come, if not the default. */
@@ -44,6 +48,8 @@ export abstract class Call<T = unknown> {
   lane: Lane | null = null;
   /** Releases timers and listeners; set by whoever guards the call. */
   release: (() => void) | null = null;
+  /** Somebody watches it. */
+  observation: Observation | null = null;
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
 
@@ -58,20 +64,21 @@ export abstract class Call<T = unknown> {
   }
 
   resolve(value: T): void {
-    if (this.#settle()) this.#resolve(value);
+    if (this.#settle(null)) this.#resolve(value);
   }
 
   reject(reason: unknown): void {
-    if (this.#settle()) this.#reject(reason);
+    if (this.#settle({ error: reason })) this.#reject(reason);
   }
 
-  #settle(): boolean {
+  #settle(failure: { error: unknown } | null): boolean {
     if (this.state === SETTLED) return false;
     this.state = SETTLED;
     this.release?.();
     this.release = null;
     this.owner?.settled(this as Call);
     this.owner = null;
+    this.observation?.end(failure);
     return true;
   }
 }
@@ -133,18 +140,20 @@ export class SetCall extends Call<void> {
 
 /** One request and its reply, of any other kind. */
 export class ExchangeCall<T = unknown> extends Call<T> {
+  readonly database: number | null;
   readonly encode: (w: ByteWriter) => void;
   readonly decode: (r: ByteReader) => Decoder<T>;
 
   /** `decode` returns the result, or throws what the call alone rejects with: see {@linkcode Refused}. */
   constructor(
     operation: string,
-    kind: { retryable: boolean; noReply: boolean; size: number },
+    kind: { retryable: boolean; noReply: boolean; size: number; database?: number | null },
     encode: (w: ByteWriter) => void,
     decode: (r: ByteReader) => Decoder<T>,
   ) {
     super(operation, kind.retryable, kind.noReply);
     this.size = kind.size;
+    this.database = kind.database ?? null;
     this.encode = encode;
     this.decode = decode;
   }

@@ -8,9 +8,11 @@ import { ByteWriter } from "../codec/writer.ts";
 import { ConnectionError, TimeoutError } from "../errors.ts";
 import { type Channel, channelOf } from "../transport/channel.ts";
 import type { Transport } from "../transport/transport.ts";
-import { type Call, Refused, SETTLED } from "./call.ts";
+import { type Call, type Lane, Refused, SETTLED } from "./call.ts";
+import type { Server } from "./dialer.ts";
+import { pingCall } from "./ping.ts";
 import { type BatchLimits, RequestQueue } from "./request_queue.ts";
-import type { Timers } from "./timers.ts";
+import type { Timers } from "../transport/timers.ts";
 
 /** What a connection is told once, by whoever owns it. */
 export interface ConnectionOptions {
@@ -20,6 +22,9 @@ export interface ConnectionOptions {
   replyTimeout: number;
   timers: Timers;
   counters: Counters;
+  /** Which of its owner's connections it is, from 1, and how many of them there have been. */
+  serial: number;
+  made(): number;
   /** Whether anybody waits for a call to end, on this connection or another one. */
   awaited(): boolean;
 }
@@ -30,6 +35,10 @@ export interface Counters {
   bytesReceived: number;
   /** Requests on the wire; fewer than calls, where calls travel together. */
   requests: number;
+  /** Those of them that carried several calls. */
+  batches: number;
+  /** Those that left on a connection that had been used before. */
+  reused: number;
 }
 
 /** Told once when a connection is over, with the calls that can go on elsewhere. */
@@ -45,13 +54,22 @@ const GRACE = 50;
 
 /** One socket. */
 export class Connection {
+  /** Whose it is. */
+  readonly server: Server;
+  /** The lanes that end with it: while there are any, it is not closed for being idle. */
+  readonly lanes = new Set<Lane>();
   readonly #channel: Channel;
   readonly #options: ConnectionOptions;
   readonly #onLost: ConnectionLost;
   readonly #queue: RequestQueue;
   readonly #writer = new ByteWriter();
   readonly #feed: Feed;
-  #state: "open" | "closing" | "lost" = "open";
+  #state: "open" | "lost" = "open";
+  /** Why it takes no more calls, and closes when the last one is settled. */
+  #retired: string | null = null;
+  /** Whether a request has ever left, and whether a call was made since somebody asked. */
+  #used = false;
+  #usedLately = false;
   #flushing = false;
   #writing = false;
   #referenced = true;
@@ -66,7 +84,13 @@ export class Connection {
   #excused = false;
   #cancelWatch: (() => void) | null = null;
 
-  constructor(transport: Transport, options: ConnectionOptions, onLost: ConnectionLost) {
+  constructor(
+    transport: Transport,
+    server: Server,
+    options: ConnectionOptions,
+    onLost: ConnectionLost,
+  ) {
+    this.server = server;
     this.#channel = channelOf(transport);
     this.#options = options;
     this.#onLost = onLost;
@@ -94,9 +118,24 @@ export class Connection {
     return this.#queue.queued + this.#queue.inFlight;
   }
 
-  /** Whether it takes calls. */
-  get usable(): boolean {
-    return this.#state === "open";
+  /** Whether anything is to be written or read. */
+  get busy(): boolean {
+    return this.load > 0 || this.#writing;
+  }
+
+  /** Calls that have not been written. */
+  get queued(): number {
+    return this.#queue.queued;
+  }
+
+  /** Whether it takes no more calls but those of lanes that end with it. */
+  get retired(): boolean {
+    return this.#retired !== null;
+  }
+
+  /** Whether it is over. */
+  get lost(): boolean {
+    return this.#state === "lost";
   }
 
   /** Whether a reply has ever come. */
@@ -106,6 +145,7 @@ export class Connection {
 
   /** Takes a call; it leaves with all others of this tick. */
   submit(call: Call): void {
+    this.#usedLately = true;
     this.#queue.push(call);
     if (this.#flushing || this.#writing) return;
     this.#flushing = true;
@@ -115,10 +155,28 @@ export class Connection {
     });
   }
 
-  /** Takes no more calls and closes when the last one is settled. */
-  close(): void {
-    if (this.#state === "open") this.#state = "closing";
-    this.#closeIfDone();
+  /** Asks the server for a sign of life. */
+  ping(): Promise<void> {
+    const call = pingCall();
+    // Nobody but this connection can give it.
+    call.lane = { connection: this, fixed: true };
+    const usedLately = this.#usedLately;
+    this.submit(call as Call);
+    this.#usedLately = usedLately;
+    return call.promise;
+  }
+
+  /** Whether a call was made since the last time that this was asked. */
+  takeUsed(): boolean {
+    const used = this.#usedLately;
+    this.#usedLately = false;
+    return used;
+  }
+
+  /** Closes when the last call is settled and the last lane that ends with it is over. */
+  close(reason: string): void {
+    this.#retired = reason;
+    this.closeIfDone();
   }
 
   /** Gives up at once: every call that was written fails. */
@@ -137,13 +195,21 @@ export class Connection {
         return this.#lose(error);
       }
       if (requests === 0) break;
-      this.#options.counters.requests += requests;
+      this.#count(requests);
       if (this.#ahead === 0) this.#progressAt = this.#options.timers.now();
       this.#send(this.#writer.take(), 0, 0);
       this.#watch();
     }
     this.reference();
-    this.#closeIfDone();
+    this.closeIfDone();
+  }
+
+  #count(requests: number): void {
+    const { counters } = this.#options;
+    counters.requests += requests;
+    counters.reused += this.#used ? requests : requests - 1;
+    counters.batches += this.#queue.batches;
+    this.#used = true;
   }
 
   /** Writes the parts from `start` in part `i` on; when the socket takes its time, the rest follows. */
@@ -194,7 +260,7 @@ export class Connection {
     }
     if (this.#queue.inFlight > 0) this.#progressAt = this.#options.timers.now();
     this.reference();
-    this.#closeIfDone();
+    this.closeIfDone();
   }
 
   /** The one place where a connection fails. */
@@ -203,18 +269,21 @@ export class Connection {
     this.#state = "lost";
     this.#cancelWatch?.();
     this.#channel.close();
-    this.#onLost(this, reason, this.#queue.lose(reason, mayRetry));
+    const { serial, made } = this.#options;
+    const retry = mayRetry ? { serial, made: made() } : null;
+    this.#onLost(this, reason, this.#queue.lose(reason, retry));
   }
 
-  #closeIfDone(): void {
-    if (this.#state === "closing" && this.load === 0 && !this.#writing) {
-      this.#lose(new ConnectionError("the connection was closed", { sent: false }));
+  /** Closes if it is retired and nothing is left for it to do. */
+  closeIfDone(): void {
+    if (this.#retired !== null && this.lanes.size === 0 && !this.busy) {
+      this.#lose(new ConnectionError(this.#retired, { sent: false }));
     }
   }
 
   /** Keeps the process alive while something is owed to somebody, and lets it end otherwise. */
   reference(): void {
-    const needed = (this.load > 0 || this.#writing) && this.#options.awaited();
+    const needed = this.busy && this.#options.awaited();
     if (needed === this.#referenced || this.#state === "lost") return;
     this.#referenced = needed;
     if (needed) this.#channel.ref();

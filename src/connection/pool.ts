@@ -1,31 +1,35 @@
 /**
- * The connections of a client: opens them, gives each call to the one with the least to do, replaces
- * those that are lost, and keeps what cannot leave yet.
+ * The connections of a client: gives each call to the one with the least to do, opens as many as are
+ * needed, replaces those that are lost, and keeps what cannot leave yet.
  */
 
-import {
-  ClosedError,
-  ConnectionError,
-  KyotoTycoonError,
-  QueueFullError,
-  TimeoutError,
-} from "../errors.ts";
-import type { Connector, Transport } from "../transport/transport.ts";
-import type { Backoff } from "./backoff.ts";
+import type { Observer } from "../diagnostics.ts";
+import { ClosedError, ConnectionError, TimeoutError } from "../errors.ts";
+import type { Transport } from "../transport/transport.ts";
 import type { CallOptions } from "../types.ts";
-import { type Call, type CallOwner, type Lane, QUEUED, SETTLED } from "./call.ts";
+import { Admission, type WhenFull } from "./admission.ts";
+import type { Backoff } from "./backoff.ts";
+import { type Call, type Lane, SETTLED } from "./call.ts";
 import { Connection, type Counters } from "./connection.ts";
-import { Fifo } from "./fifo.ts";
+import { Dialer, type Server } from "./dialer.ts";
 import { type BatchLimits, connectionLost } from "./request_queue.ts";
-import type { Timers } from "./timers.ts";
+import type { Status, StatusEvent } from "./status.ts";
+import type { Timers } from "../transport/timers.ts";
+import { Upkeep } from "./upkeep.ts";
+import { WaitingCalls } from "./waiting_calls.ts";
 
 /** What a pool is told once. Times in milliseconds. */
 export interface PoolOptions {
-  connector: Connector;
-  /** What is connected to, for messages. */
-  address: string;
+  /** In the order in which they are preferred. */
+  servers: readonly Server[];
   /** Most connections at a time. */
   connections: number;
+  /** How many of them stay open while they are idle. */
+  minConnections: number;
+  idleTimeout: number;
+  pingInterval: number;
+  /** How often it is seen whether a server that is preferred to the present one is back. */
+  failbackInterval: number;
   connectTimeout: number;
   replyTimeout: number;
   /** How long a call may wait for a connection. */
@@ -37,50 +41,94 @@ export interface PoolOptions {
   maxReplyBytes: number;
   maxQueue: number;
   maxQueueBytes: number;
+  whenFull: WhenFull;
   timers: Timers;
+  /** Is told how the client stands with its server; must not throw. */
+  onStatus: ((event: StatusEvent) => void) | null;
+  /** Watches calls. */
+  observer: Observer | null;
 }
 
 /** What a pool has done so far, and what it holds now. */
 export interface PoolStats extends Counters {
+  server: string | null;
   connections: number;
   connected: number;
+  reconnects: number;
   calls: number;
   pending: number;
   pendingBytes: number;
+  queued: number;
 }
 
+/** A server that was preferred and is back must answer within so many milliseconds. */
+const PROBE_TIMEOUT = 1000;
+
 /** The connections of a client. */
-export class Pool implements CallOwner {
+export class Pool {
   readonly #options: PoolOptions;
+  readonly #dialer: Dialer<Connection>;
+  readonly #admission: Admission;
+  readonly #waiting: WaitingCalls;
+  readonly #upkeep: Upkeep;
+  readonly #counters: Counters = {
+    bytesSent: 0,
+    bytesReceived: 0,
+    requests: 0,
+    batches: 0,
+    reused: 0,
+  };
+  /** Those that take calls, all of one server. */
   #connections: Connection[] = [];
-  #waiting = new Fifo<{ call: Call; since: number }>();
-  readonly #counters: Counters = { bytesSent: 0, bytesReceived: 0, requests: 0 };
-  #pending = 0;
-  #pendingBytes = 0;
-  #calls = 0;
-  #connected = 0;
+  /** Those that only finish what they have. */
+  readonly #retired = new Set<Connection>();
   #state: "open" | "closing" | "closed" = "open";
-  /** The attempt to connect that is under way: it may be given up. */
-  #connecting: AbortController | null = null;
+  #connecting = false;
   #cancelRetry: (() => void) | null = null;
-  #cancelQueueWatch: (() => void) | null = null;
+  #cancelProbe: (() => void) | null = null;
   /** Attempts since a server last answered anything. */
   #failures = 0;
   #lastFailure: unknown;
+  /** Sockets that were ever made, and those of them that became connections. */
+  #made = 0;
+  #connected = 0;
+  #reconnects = 0;
+  /** The server that was last told of as connected; `null`: it was told that there is none. */
+  #told: Server | null = null;
+  /** What was last told. */
+  #status: Status | null = null;
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    const { servers, queueTimeout, timers } = options;
+    this.#dialer = new Dialer(servers, timers, (...made) => this.#make(...made));
+    const lastFailure = () => this.#lastFailure;
+    this.#admission = new Admission(options, {
+      place: (call) => this.#place(call),
+      drained: () => this.#drained(),
+      get lastFailure() {
+        return lastFailure();
+      },
+    });
+    this.#waiting = new WaitingCalls(queueTimeout, timers, (call) => this.#waitedTooLong(call));
+    this.#upkeep = new Upkeep(options, () => this.#connections);
   }
 
   get stats(): PoolStats {
+    const { calls, pending, pendingBytes, waiting } = this.#admission;
+    let queued = waiting + this.#waiting.length;
+    for (const connection of this.#connections) queued += connection.queued;
     return {
       ...this.#counters,
-      connections: this.#connections.length,
+      server: this.#connections[0]?.server.address ?? null,
+      connections: this.#connections.length + this.#retired.size,
       connected: this.#connected,
-      calls: this.#calls,
-      pending: this.#pending,
-      pendingBytes: this.#pendingBytes,
+      reconnects: this.#reconnects,
+      calls,
+      pending,
+      pendingBytes,
+      queued,
     };
   }
 
@@ -102,102 +150,59 @@ export class Pool implements CallOwner {
 
   /** Takes a call; its promise tells how it ended. */
   submit<T>(call: Call<T>, options?: CallOptions, lane: Lane | null = null): Promise<T> {
-    const refusal = this.#refusal(call as Call);
-    if (refusal !== null) {
-      call.reject(refusal);
-      return call.promise;
+    const { observer } = this.#options;
+    if (observer !== null && observer.active) {
+      call.observation = observer.begin(call.operation, call.database, call.size);
     }
-    this.#calls++;
-    this.#pending++;
-    this.#pendingBytes += call.size;
-    call.owner = this;
-    call.lane = lane;
-    if (options !== undefined && !this.#guard(call as Call, options)) return call.promise;
-    this.#place(call as Call);
-    return call.promise;
+    return this.#admission.submit(call, options, lane);
   }
 
-  #refusal(call: Call): Error | null {
-    const { maxQueue, maxQueueBytes } = this.#options;
-    if (this.#state !== "open") {
-      return new ClosedError(`Cannot ${call.operation}: the client is closed`);
-    }
-    if (this.#pending >= maxQueue) {
-      return new QueueFullError(
-        `Cannot ${call.operation}: ${this.#pending} calls are pending ("maxQueue" is ${maxQueue})`,
-      );
-    }
-    // A call that is larger than the bound by itself passes when it is alone.
-    if (this.#pendingBytes + call.size > maxQueueBytes && this.#pending > 0) {
-      return new QueueFullError(
-        `Cannot ${call.operation}: ${this.#pendingBytes} bytes are pending ` +
-          `("maxQueueBytes" is ${maxQueueBytes})`,
-      );
-    }
-    return null;
+  /** A lane is over: its connection may be closed for being idle again. */
+  release(lane: Lane): void {
+    const { connection } = lane;
+    if (!(connection instanceof Connection)) return;
+    connection.lanes.delete(lane);
+    connection.closeIfDone();
   }
 
-  settled(call: Call): void {
-    this.#pending--;
-    this.#pendingBytes -= call.size;
-    if (this.#pending > 0) return;
+  #drained(): void {
     if (this.#state === "closing") return this.destroy();
     // Replies to calls that were given up may still be owed; nobody waits for them.
-    for (const connection of this.#connections) connection.reference();
-  }
-
-  /** Ends the call by its signal or its time; `false` when it has ended already. */
-  #guard(call: Call, { signal, timeout }: CallOptions): boolean {
-    if (signal?.aborted) {
-      call.reject(signal.reason);
-      return false;
-    }
-    let cancel: (() => void) | undefined;
-    if (timeout !== undefined) {
-      if (timeout > this.#options.replyTimeout) call.patience = timeout;
-      cancel = this.#options.timers.start(timeout, true, () => {
-        const sent = call.state !== QUEUED;
-        call.reject(
-          new TimeoutError(
-            `Cannot ${call.operation}: ${
-              sent ? "no reply" : "no turn on a connection"
-            } within ${timeout} ms`,
-            { phase: sent ? "reply" : "queue", sent, cause: sent ? undefined : this.#lastFailure },
-          ),
-        );
-      });
-    }
-    const abort = () => call.reject(signal!.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    call.release = () => {
-      cancel?.();
-      signal?.removeEventListener("abort", abort);
-    };
-    return true;
+    for (const connection of [...this.#connections, ...this.#retired]) connection.reference();
   }
 
   /** Gives the call to the connection with the least to do, or lets it wait for one. */
   #place(call: Call): void {
-    const { lane } = call;
-    if (lane === null) return this.#connectionFor(call)?.submit(call);
-    const held = this.#connections.find((connection) => connection === lane.connection);
-    if (held === undefined && lane.fixed && lane.connection !== null) {
+    if (this.#state === "closed") {
       return call.reject(connectionLost(call, false, this.#lastFailure));
     }
-    const connection = held ?? this.#connectionFor(call);
-    if (connection === null) return;
-    lane.connection = connection;
+    const connection = call.lane === null ? this.#leastBusy() : this.#connectionOf(call.lane, call);
+    if (connection === null) return this.#wait(call);
+    if (call.observation !== null) call.observation.message.server = connection.server.address;
     connection.submit(call);
   }
 
-  /** The connection with the least to do; `null` when there is none and the call waits for one. */
-  #connectionFor(call: Call): Connection | null {
-    const connections = this.#connections;
-    let best: Connection | undefined = connections[0];
-    if (best === undefined) {
-      this.#wait(call);
+  /** The connection of a lane; `null` when there is none and the call waits for one. */
+  #connectionOf(lane: Lane, call: Call): Connection | null {
+    const held = lane.connection as Connection | null;
+    if (held !== null && !held.lost && (lane.fixed || !held.retired)) return held;
+    if (held !== null && lane.fixed) {
+      call.reject(connectionLost(call, false, this.#lastFailure));
       return null;
     }
+    const connection = this.#leastBusy();
+    if (connection !== null) {
+      lane.connection = connection;
+      if (lane.fixed) connection.lanes.add(lane);
+    }
+    return connection;
+  }
+
+  /** The connection with the least to do. */
+  #leastBusy(): Connection | null {
+    const connections = this.#connections;
+    let best = connections[0];
+    if (best === undefined) return null;
     let load = best.load;
     for (let i = 1; i < connections.length && load > 0; i++) {
       const other = connections[i].load;
@@ -211,32 +216,41 @@ export class Pool implements CallOwner {
   }
 
   #wait(call: Call): void {
+    if (call.state === SETTLED) return;
     if (this.#options.attempts === 0) {
       return call.reject(connectionLost(call, false, this.#lastFailure));
     }
-    // Calls that were given up must not pile up while no connection comes.
-    if (this.#waiting.length > 2 * this.#pending + 1024) {
-      this.#waiting.unshift(
-        this.#waiting.drain().filter(({ call }) => call.state !== SETTLED),
-      );
-    }
-    this.#waiting.push({ call, since: this.#options.timers.now() });
-    this.#watchQueue();
+    this.#waiting.push(call, this.#admission.pending);
     this.#connectSoon();
+  }
+
+  #waitedTooLong(call: Call): void {
+    const { queueTimeout } = this.#options;
+    call.reject(
+      new TimeoutError(
+        `Cannot ${call.operation}: no connection to ${this.#dialer.address} ` +
+          `within ${queueTimeout} ms`,
+        { phase: "queue", sent: false, cause: this.#lastFailure },
+      ),
+    );
   }
 
   /** Starts an attempt to connect unless one is under way or due. */
   #connectSoon(): void {
-    if (this.#connecting !== null || this.#cancelRetry !== null) return;
-    if (this.#failures === 0) {
+    if (this.#connecting || this.#cancelRetry !== null) return;
+    const delay = this.#failures === 0 ? 0 : this.#options.backoff(this.#failures);
+    const attempt = this.#failures + 1;
+    if (attempt === 1) {
       this.#attempt();
-      return;
+    } else {
+      this.#cancelRetry = this.#options.timers.start(delay, true, () => {
+        this.#cancelRetry = null;
+        if (this.#needsConnection() || this.#couldUseAnother()) this.#attempt();
+      });
     }
-    const delay = this.#options.backoff(this.#failures);
-    this.#cancelRetry = this.#options.timers.start(delay, true, () => {
-      this.#cancelRetry = null;
-      if (this.#needsConnection() || this.#couldUseAnother()) this.#attempt();
-    });
+    if (this.#connections.length > 0) return;
+    const reason = this.#lastFailure;
+    this.#tell({ status: "reconnecting", server: this.#dialer.address, reason, attempt, delay });
   }
 
   /** Whether there are connections, all of them busy, and there may be one more. */
@@ -247,7 +261,6 @@ export class Pool implements CallOwner {
   }
 
   #needsConnection(): boolean {
-    this.#dropSettled();
     return this.#waiting.length > 0 && this.#connections.length === 0;
   }
 
@@ -260,136 +273,176 @@ export class Pool implements CallOwner {
     this.#failures++;
     this.#lastFailure = reason;
     if (this.#state === "closed" || this.#connections.length > 0) return;
-    if (this.#failures >= Math.max(1, this.#options.attempts)) {
-      // Nothing is left to hope for now; the next call begins anew.
-      this.#failures = 0;
-      for (const { call } of this.#waiting.drain()) {
-        call.reject(
-          new ConnectionError(
-            `Cannot ${call.operation}: cannot connect to ${this.#options.address}`,
-            {
-              sent: false,
-              cause: reason,
-            },
-          ),
-        );
-      }
+    if (this.#failures < Math.max(1, this.#options.attempts)) {
+      if (this.#needsConnection()) this.#connectSoon();
       return;
     }
-    if (this.#needsConnection()) this.#connectSoon();
+    // Nothing is left to hope for now; the next call begins anew.
+    this.#failures = 0;
+    this.#tellDisconnected(this.#dialer.address, reason);
+    for (const call of this.#waiting.drain()) {
+      call.reject(
+        new ConnectionError(
+          `Cannot ${call.operation}: cannot connect to ${this.#dialer.address}`,
+          { sent: false, cause: reason },
+        ),
+      );
+    }
   }
 
   /** Makes one connection and gives it what waits. */
   async #connect(signal?: AbortSignal): Promise<void> {
-    const controller = this.#connecting = new AbortController();
-    const { connectTimeout, timers, address, connector } = this.#options;
-    const cancel = timers.start(connectTimeout, true, () => {
-      controller.abort(
-        new TimeoutError(`Cannot connect to ${address}: no answer within ${connectTimeout} ms`, {
-          phase: "connect",
-          sent: false,
-        }),
-      );
-    });
-    const abort = () => controller.abort(signal!.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    let transport: Transport;
+    const replaces = this.#connections.length === 0 && this.#connected > 0;
+    // More connections are to be those of the same server.
+    const present = this.#connections[0]?.server;
+    const servers = present === undefined ? this.#dialer.order : [present];
+    this.#connecting = true;
+    let connection: Connection;
     try {
-      transport = await connectOrAbort(connector, controller.signal);
-    } catch (error) {
-      if (controller.signal.aborted) throw controller.signal.reason;
-      throw error instanceof KyotoTycoonError ? error : new ConnectionError(
-        `Cannot connect to ${address}: ${error instanceof Error ? error.message : error}`,
-        { sent: false, cause: error },
-      );
+      connection = await this.#dialer.dial(servers, this.#options.connectTimeout, signal);
     } finally {
-      cancel();
-      signal?.removeEventListener("abort", abort);
-      this.#connecting = null;
+      this.#connecting = false;
     }
-    if (controller.signal.aborted) {
-      closeTransport(transport);
-      throw controller.signal.reason;
-    }
-    this.#connected++;
+    if (replaces) this.#reconnects++;
+    this.#adopt(connection);
+  }
+
+  /** Makes a connection of a socket. One of several servers must have answered before it counts. */
+  async #make(transport: Transport, server: Server, signal: AbortSignal): Promise<Connection> {
     const connection = new Connection(
       transport,
-      { ...this.#options, counters: this.#counters, awaited: () => this.#pending > 0 },
-      (connection, reason, remaining) => this.#lost(connection, reason, remaining),
+      server,
+      {
+        ...this.#options,
+        counters: this.#counters,
+        serial: ++this.#made,
+        made: () => this.#made,
+        awaited: () => !this.#admission.idle,
+      },
+      (...lost) => this.#lost(...lost),
     );
-    this.#connections.push(connection);
+    if (this.#dialer.servers.length === 1) return connection;
     connection.start();
+    const abort = () => connection.destroy(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await connection.ping();
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+    return connection;
+  }
+
+  /** A connection is ready for use. */
+  #adopt(connection: Connection): void {
+    const { server } = connection;
+    if (this.#state === "closed") {
+      connection.destroy(new ClosedError("Cannot connect: the client was closed"));
+    }
+    if (connection.lost) {
+      throw new ConnectionError(
+        `Cannot connect to ${server.address}: the connection was lost at once`,
+        { sent: false },
+      );
+    }
+    this.#connected++;
+    const present = this.#connections[0]?.server;
+    if (present !== undefined && present !== server) {
+      const isBetter = this.#dialer.before(present).includes(server);
+      this.#retire(isBetter ? this.#connections.splice(0) : [connection]);
+      if (!isBetter) return;
+    }
+    this.#connections.push(connection);
+    this.#upkeep.watch();
+    this.#probeLater();
+    // Before anybody is told: calls made then come behind those that wait.
     this.#serveWaiting();
+    if (this.#told !== server) {
+      this.#told = server;
+      this.#tell({ status: "connected", server: server.address });
+    }
+    // One of several servers has been listened to already.
+    if (this.#dialer.servers.length === 1 && !connection.lost) connection.start();
+  }
+
+  /** These connections only finish what they have. */
+  #retire(connections: Connection[]): void {
+    for (const connection of connections) {
+      this.#retired.add(connection);
+      connection.close("a server that comes before this one is back");
+    }
+  }
+
+  /** While calls go to a server that is not the first, looks whether one before it is back. */
+  #probeLater(): void {
+    const { failbackInterval, timers, connectTimeout } = this.#options;
+    const present = this.#connections[0]?.server;
+    if (this.#cancelProbe !== null || present === undefined) return;
+    if (this.#dialer.before(present).length === 0) return;
+    const { calls } = this.#admission;
+    this.#cancelProbe = timers.start(failbackInterval, false, async () => {
+      const present = this.#connections[0]?.server;
+      // Nobody needs it where no calls are made, and looking would keep the process alive.
+      const isUsed = this.#admission.calls > calls || !this.#admission.idle;
+      if (present !== undefined && isUsed) {
+        const timeout = Math.min(connectTimeout, PROBE_TIMEOUT);
+        const better = this.#dialer.before(present);
+        if (better.length > 0) {
+          await this.#dialer.dial(better, timeout)
+            .then((connection) => this.#adopt(connection))
+            .catch(() => {}); // not yet, then
+        }
+      }
+      this.#cancelProbe = null;
+      if (this.#state !== "closed") this.#probeLater();
+    });
   }
 
   #serveWaiting(): void {
-    for (const { call } of this.#waiting.drain()) {
-      if (call.state !== SETTLED) this.#place(call);
-    }
+    for (const call of this.#waiting.drain()) this.#place(call);
   }
 
   #lost(connection: Connection, reason: unknown, remaining: Call[]): void {
     const i = this.#connections.indexOf(connection);
     if (i >= 0) this.#connections.splice(i, 1);
-    if (connection.proven) this.#failures = 0;
-    if (this.#state === "closed") {
-      for (const call of remaining) call.reject(connectionLost(call, call.retried, reason));
-      return;
-    }
-    this.#lastFailure = reason;
-    remaining = remaining.filter((call) => {
-      if (!call.lane?.fixed) return true;
-      call.reject(connectionLost(call, call.retried, reason));
+    this.#retired.delete(connection);
+    const { proven, retired, server } = connection;
+    if (proven) this.#failures = 0;
+    if (!retired) this.#dialer.judge(server, proven && !(reason instanceof TimeoutError));
+    const mayMove = this.#state !== "closed" && this.#options.attempts > 0;
+    const moving = remaining.filter((call) => {
+      if (mayMove && !call.lane?.fixed) return true;
+      call.reject(connectionLost(call, call.lostAt > 0, reason));
       return false;
     });
-    if (this.#options.attempts === 0) {
-      for (const call of remaining) call.reject(connectionLost(call, call.retried, reason));
-      return;
-    }
-    const since = this.#options.timers.now();
-    this.#waiting.unshift(remaining.map((call) => ({ call, since })));
+    if (this.#state === "closed") return;
+    if (!retired) this.#lastFailure = reason;
+    this.#waiting.unshift(moving);
+    if (i >= 0 && this.#connections.length === 0) this.#tellDisconnected(server.address, reason);
     if (this.#connections.length > 0) return this.#serveWaiting();
-    this.#watchQueue();
-    if (!connection.proven) return this.#failed(reason);
+    // An attempt that did not come to an answer is told by itself.
+    if (i >= 0 && !proven && !retired) return this.#failed(reason);
     if (this.#needsConnection()) this.#connectSoon();
   }
 
-  /** Calls that ended while they waited need no place. */
-  #dropSettled(): void {
-    while (this.#waiting.peek()?.call.state === SETTLED) this.#waiting.shift();
+  #tellDisconnected(server: string, reason: unknown): void {
+    this.#told = null;
+    if (this.#status === "disconnected") return;
+    this.#tell({ status: "disconnected", server, reason });
   }
 
-  /** Gives up calls that have waited too long; the oldest comes first. */
-  #watchQueue(): void {
-    if (this.#cancelQueueWatch !== null) return;
-    this.#dropSettled();
-    const oldest = this.#waiting.peek();
-    if (oldest === undefined) return;
-    const { queueTimeout, timers } = this.#options;
-    const delay = Math.max(0, oldest.since + queueTimeout - timers.now());
-    this.#cancelQueueWatch = timers.start(delay, false, () => {
-      this.#cancelQueueWatch = null;
-      for (;;) {
-        const next = this.#waiting.peek();
-        if (next === undefined || next.since + queueTimeout > timers.now()) break;
-        this.#waiting.shift();
-        next.call.reject(
-          new TimeoutError(
-            `Cannot ${next.call.operation}: no connection to ${this.#options.address} ` +
-              `within ${queueTimeout} ms`,
-            { phase: "queue", sent: false, cause: this.#lastFailure },
-          ),
-        );
-      }
-      this.#watchQueue();
-    });
+  /** The listener may do anything with the client, close it for example. */
+  #tell(event: StatusEvent): void {
+    this.#status = event.status;
+    this.#options.onStatus?.(event);
   }
 
   /** Takes no more calls; closes when those that are pending have ended. */
   close(): Promise<void> {
     if (this.#state === "open") {
       this.#state = "closing";
-      if (this.#pending === 0) this.destroy();
+      this.#admission.close();
+      if (this.#admission.idle) this.destroy();
     }
     return this.closed;
   }
@@ -399,36 +452,15 @@ export class Pool implements CallOwner {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#cancelRetry?.();
-    this.#cancelQueueWatch?.();
-    this.#connecting?.abort(new ClosedError("Cannot connect: the client was closed"));
+    this.#cancelProbe?.();
+    this.#upkeep.close();
+    this.#dialer.close();
     const closed = new ClosedError("the client was closed", { cause: reason });
-    for (const { call } of this.#waiting.drain()) {
-      call.reject(connectionLost(call, call.retried, closed));
-    }
-    for (const connection of [...this.#connections]) connection.destroy(closed);
+    const end = (call: Call) => call.reject(connectionLost(call, call.lostAt > 0, closed));
+    this.#admission.close(end);
+    for (const call of this.#waiting.drain()) end(call);
+    for (const connection of [...this.#connections, ...this.#retired]) connection.destroy(closed);
+    this.#tell({ status: "closed", server: this.#dialer.address, reason });
     this.#closed.resolve();
   }
-}
-
-/** Connects, or fails as soon as `signal` is aborted; what comes too late is closed. */
-function connectOrAbort(connector: Connector, signal: AbortSignal): Promise<Transport> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) return abort();
-    new Promise<Transport>((made) => made(connector(signal))).then((transport) => {
-      signal.removeEventListener("abort", abort);
-      if (signal.aborted) closeTransport(transport);
-      else resolve(transport);
-    }, (error) => {
-      signal.removeEventListener("abort", abort);
-      reject(error);
-    });
-  });
-}
-
-function closeTransport(transport: Transport): void {
-  if (transport.close !== undefined) return transport.close();
-  transport.readable.cancel().catch(() => {});
-  transport.writable.abort().catch(() => {});
 }

@@ -40,6 +40,8 @@ export class RequestQueue {
   #keys = new KeySet();
   #batch: BatchLimits;
   #maxReplyBytes: number;
+  /** How many requests of the last {@linkcode encode} carry several calls. */
+  batches = 0;
   /** Calls without a reply, encoded by the last {@linkcode encode}. */
   #leaving: Call[] = [];
 
@@ -70,6 +72,7 @@ export class RequestQueue {
   /** Encodes queued calls in order, as many as one write should hold; returns how many requests. */
   encode(w: ByteWriter): number {
     let frames = 0;
+    this.batches = 0;
     while (w.length < WRITE_SIZE) {
       const frame = this.#nextFrame();
       if (frame === null) break;
@@ -78,6 +81,7 @@ export class RequestQueue {
       else this.#inFlight.push(frame);
       frame.encode(w);
       frames++;
+      if (frame.calls.length > 1) this.batches++;
     }
     return frames;
   }
@@ -156,9 +160,10 @@ export class RequestQueue {
    *
    * @param reason Given to the request whose reply was being read if it is a {@linkcode ProtocolError},
    * and as the cause to all others.
-   * @param mayRetry Whether written reads may be sent again.
+   * @param retry Which of all connections that were ever made this is, and how many those are;
+   * `null`: no read is sent again.
    */
-  lose(reason: unknown, mayRetry: boolean): Call[] {
+  lose(reason: unknown, retry: { serial: number; made: number } | null): Call[] {
     const remaining: Call[] = [];
     const frames = this.#inFlight.drain();
     frames.forEach((frame, i) => {
@@ -166,8 +171,8 @@ export class RequestQueue {
         if (call.state === SETTLED) continue;
         if (i === 0 && reason instanceof ProtocolError) {
           call.reject(reason);
-        } else if (call.retryable && !call.retried && mayRetry) {
-          call.retried = true;
+        } else if (retry !== null && mayGoOn(call, retry.serial)) {
+          call.lostAt ||= retry.made;
           call.state = QUEUED;
           remaining.push(call);
         } else {
@@ -180,6 +185,14 @@ export class RequestQueue {
     for (const call of this.#queued.drain()) if (call.state === QUEUED) remaining.push(call);
     return remaining;
   }
+}
+
+/**
+ * Whether a call may be sent again: a read, once. What was lost before it went out does not count - a
+ * server that ends takes all its connections with it, and one is noticed after the other.
+ */
+function mayGoOn(call: Call, serial: number): boolean {
+  return call.retryable && (call.lostAt === 0 || serial <= call.lostAt);
 }
 
 function sharesSet(a: SetCall, b: SetCall): boolean {

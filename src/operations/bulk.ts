@@ -1,9 +1,9 @@
 /** The bulk operations of the client: one request where it suffices, a stream of them where not. */
 
 import { getBulkCall, recordSize, removeBulkCall, setBulkCall } from "./calls.ts";
-import type { ClientCore } from "./core.ts";
+import { type ClientCore, laneOf } from "./core.ts";
 import type { WireKey, WireRecord } from "../codec/request.ts";
-import type { Convert, Lane } from "../connection/call.ts";
+import type { Convert } from "../connection/call.ts";
 import {
   FRAME_LIMITS,
   type FrameLimits,
@@ -55,7 +55,7 @@ export async function removeBulk(
   keys: Source<BulkKey>,
   noReply = false,
 ): Promise<number | undefined> {
-  const lane: Lane = { connection: null, fixed: false };
+  const lane = laneOf(bulk.core);
   const send = (frame: WireKey[]) =>
     bulk.core.pool.submit(removeBulkCall(bulk.operation, frame, noReply), bulk.options, lane);
   return await inFrames(bulk, sourceOf(bulk.operation, "keys", keys), keyPreparer(bulk), send);
@@ -209,7 +209,7 @@ function recordPreparer<In>(
 }
 
 function recordSender(bulk: BulkContext, noReply: boolean) {
-  const lane: Lane = { connection: null, fixed: false };
+  const lane = laneOf(bulk.core);
   return (frame: WireRecord[]): Promise<number> =>
     bulk.core.pool.submit(setBulkCall(bulk.operation, frame, noReply), bulk.options, lane);
 }
@@ -230,7 +230,7 @@ function keySender<V>(
   bulk: BulkContext,
   toEntry: Convert<Entry<V>>,
 ): Pick<FrameSinkOptions<WireKey, Entry<V>[]>, "send" | "limits"> {
-  const lane: Lane = { connection: null, fixed: false };
+  const lane = laneOf(bulk.core);
   const { pool, maxReplyBytes } = bulk.core;
   let limits: FrameLimits = { ...FRAME_LIMITS, records: FIRST_KEYS };
   return {

@@ -32,7 +32,7 @@ export function setBulkCall(
   for (const record of records) size += recordSize(record);
   return new ExchangeCall(
     operation,
-    { retryable: false, noReply, size },
+    { retryable: false, noReply, size, database: databaseOf(records) },
     (w) => encodeSet(w, noReply ? FLAG_NO_REPLY : 0, records),
     (r) => count(r, operation, Magic.SET_BULK, records.length),
   );
@@ -46,7 +46,7 @@ export function removeBulkCall(
 ): ExchangeCall<number> {
   return new ExchangeCall(
     operation,
-    { retryable: false, noReply, size: keysSize(keys) },
+    { retryable: false, noReply, size: keysSize(keys), database: databaseOf(keys) },
     (w) => encodeRemove(w, noReply ? FLAG_NO_REPLY : 0, keys),
     (r) => count(r, operation, Magic.REMOVE_BULK, keys.length),
   );
@@ -62,7 +62,7 @@ export function getBulkCall<V>(
 ): ExchangeCall<Entry<V>[]> {
   return new ExchangeCall(
     operation,
-    { retryable: true, noReply: false, size: keysSize(keys) },
+    { retryable: true, noReply: false, size: keysSize(keys), database: databaseOf(keys) },
     (w) => encodeGet(w, 0, keys),
     function* (r) {
       const found = new Found(keys, convert);
@@ -103,18 +103,6 @@ export function scriptCall(
   );
 }
 
-/** `ping`: the smallest exchange there is, a get_bulk of nothing. */
-export function pingCall(): ExchangeCall<void> {
-  return new ExchangeCall(
-    "ping",
-    { retryable: true, noReply: false, size: 0 },
-    (w) => encodeGet(w, 0, []),
-    function* (r) {
-      yield* count(r, "ping", Magic.GET_BULK, 0);
-    },
-  );
-}
-
 /** The count in a reply, of as many records as were sent at `most`. */
 function* count(
   r: ByteReader,
@@ -135,6 +123,14 @@ function* count(
 /** About how many bytes a record takes. */
 export function recordSize({ key, value }: WireRecord): number {
   return key.length + value.length;
+}
+
+/** The database that all of them are in; `null` if there are several. */
+function databaseOf(keys: readonly WireKey[]): number | null {
+  const [first] = keys;
+  if (first === undefined) return null;
+  for (const { database } of keys) if (database !== first.database) return null;
+  return first.database;
 }
 
 function keysSize(keys: readonly WireKey[]): number {

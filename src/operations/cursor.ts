@@ -304,6 +304,7 @@ export async function deleteCursor(core: ClientCore, id: number, lane: Lane): Pr
   } catch {
     // It is gone, or goes with its connection.
   }
+  core.pool.release(lane);
 }
 
 function stepRows(options: StepOptions | undefined): Row[] {

@@ -4,7 +4,7 @@
  */
 
 import { BulkError } from "../errors.ts";
-import type { Timers } from "../connection/timers.ts";
+import type { Timers } from "../transport/timers.ts";
 
 /** Most items, and most bytes of keys and values, of one request. */
 export interface FrameLimits {
@@ -12,7 +12,8 @@ export interface FrameLimits {
   bytes: number;
 }
 
-export const FRAME_LIMITS: FrameLimits = { records: 4096, bytes: 1024 * 1024 };
+/** Larger requests are no faster, and what they hold outlives the young generation of a collector. */
+export const FRAME_LIMITS: FrameLimits = { records: 1024, bytes: 1024 * 1024 };
 
 /** Requests in flight: enough that the server never waits for the client. */
 const WINDOW = 4;

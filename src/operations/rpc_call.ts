@@ -42,7 +42,7 @@ export const DUPLICATE = 6, NO_RECORD = 7, LOGICAL = 8;
 export function callProcedure<T>(
   context: RpcContext,
   procedure: Procedure<T>,
-  lane: Lane | null = null,
+  lane: Lane | null = context.core.lane,
 ): Promise<T> {
   return context.core.pool.submit(procedureCall(context, procedure), context.options, lane);
 }
@@ -58,6 +58,7 @@ export function procedureCall<T>(context: RpcContext, procedure: Procedure<T>): 
     {
       retryable: procedure.pure === true && !wakes,
       noReply: false,
+      database: context.database,
       size: checkRequestSize(operation, rows),
     },
     (w) => encodeRpcRequest(w, name, rows),

@@ -22,6 +22,9 @@ const none = () => new Promise<never>(() => {});
 test("wrong options reject and say what is wrong, before anything is connected", async () => {
   const number = (name: string, shown: string) => `"${name}" is ${shown}, not a number above 0`;
   const only = 'give only one of "connector", "transport", "path", and "hostname" with "port"';
+  const minimum = (shown: string, most: number) =>
+    `"minConnections" is ${shown}, not a whole number from 0 to "connections", which is ${most}`;
+  const ofOne = (name: string) => `"${name}" cannot be set for one of several servers`;
   const [transport] = memoryPair();
   const wrong: [options: unknown, error: ErrorConstructor, message: string][] = [
     [null, TypeError, "the options are null, not an object or URL"],
@@ -78,6 +81,33 @@ test("wrong options reject and say what is wrong, before anything is connected",
     [{ batching: { records: 0 } }, RangeError, number("batching.records", "0")],
     [{ batching: { bytes: 0 } }, RangeError, number("batching.bytes", "0")],
     [{ signal: {} }, TypeError, '"signal" is of type "object", not an AbortSignal'],
+    [{ minConnections: 2 }, RangeError, minimum("2", 1)],
+    [{ minConnections: -1, connections: 4 }, RangeError, minimum("-1", 4)],
+    [{ minConnections: "1" }, RangeError, minimum('"1"', 1)],
+    [{ idleTimeout: 0 }, RangeError, number("idleTimeout", "0")],
+    [{ pingInterval: 0 }, RangeError, number("pingInterval", "0")],
+    [{ failbackInterval: 0 }, RangeError, number("failbackInterval", "0")],
+    [{ whenFull: "block" }, TypeError, '"whenFull" is "block", neither "reject" nor "wait"'],
+    [{ diagnostics: 1 }, TypeError, '"diagnostics" is 1, not true or false'],
+    [{ onStatus: {} }, TypeError, '"onStatus" is of type "object", not a function'],
+    [{ servers: [] }, TypeError, '"servers" is not an array of at least one server'],
+    [{ servers: "kt://h" }, TypeError, '"servers" is not an array of at least one server'],
+    [{ servers: [5] }, TypeError, "a server is 5, not an object or URL"],
+    [{ servers: [null] }, TypeError, "a server is null, not an object or URL"],
+    [
+      { servers: ["h:1978"] },
+      TypeError,
+      'the URL begins with "h:", not "kt:", "kts:" or "kt+unix:"',
+    ],
+    [{ servers: [{ database: 1 }] }, TypeError, ofOne("database")],
+    [{ servers: ["kt://h?database=1"] }, TypeError, ofOne("database")],
+    [{ servers: [{ transport }] }, TypeError, ofOne("transport")],
+    [{ servers: [{ port: 0 }] }, RangeError, '"port" is 0, not a whole number from 1 to 65535'],
+    [
+      { servers: ["kt://h"], path: "/tmp/a" },
+      TypeError,
+      '"path" is of one server, and "servers" are given',
+    ],
   ];
   for (const [options, error, message] of wrong) {
     for (const given of [[options], ["kt://127.0.0.1", options]]) {

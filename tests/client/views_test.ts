@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { startMockServer } from "../../mock_server/mod.ts";
 import { connect, json, text } from "../../mod.ts";
 import { brief } from "../connection/_fake_socket.ts";
@@ -23,6 +23,28 @@ test("database() gives a view with another default on the same connections", asy
   assertEquals(await two.get("k", { database: 1 }), "one");
   assertEquals((await two.getEntry("k"))?.database, 2);
   assertEquals([kt.stats.connections, two.stats.calls], [1, kt.stats.calls]);
+});
+
+test("ordered() gives a view whose calls take one connection, whatever they are", async () => {
+  await using server = await startMockServer({ databases: ["%"] });
+  await using kt = await connect(server.url, { connections: 4, codec: text });
+  const ordered = kt.ordered();
+  // Every connection is open and has something to do.
+  const others = Array.from({ length: 200 }, (_, i) => kt.remove(`other ${i}`));
+  for (let i = 0; i < 50; i++) {
+    const key = `k${i}`;
+    others.push(kt.remove("other"), kt.remove("other"));
+    ordered.set(key, "1");
+    ordered.append(key, "2");
+    const first = ordered.get(key);
+    ordered.setBulk([[key, "3"]]);
+    const second = ordered.database(0).getBulk([key]);
+    const removed = ordered.remove(key);
+    assertEquals(await ordered.getEntry(key), null);
+    assertEquals([await first, (await second)[0].value, await removed], ["12", "3", true]);
+  }
+  await Promise.all(others);
+  assert(kt.stats.connections > 1);
 });
 
 test("the default database is used by every method that has one", async () => {

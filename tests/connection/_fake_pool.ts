@@ -1,9 +1,10 @@
 /** A pool whose server, sockets and time are the test's. */
 
 import { Pool, type PoolOptions } from "../../src/connection/pool.ts";
+import type { Server } from "../../src/connection/dialer.ts";
 import { DEFAULT_BATCH } from "../../src/connection/request_queue.ts";
 import type { Transport } from "../../src/transport/transport.ts";
-import { pingCall } from "../../src/operations/calls.ts";
+import { pingCall } from "../../src/connection/ping.ts";
 import { FakeTimers, turn } from "../fake_timers.ts";
 import { replies } from "../scripted_server.ts";
 import { FakeSocket } from "./_fake_socket.ts";
@@ -27,6 +28,13 @@ export class FakeServer {
     this.signals.push(signal);
     return new Promise((resolve) => this.#hanging.push(resolve));
   };
+
+  /** As a pool is told of it. */
+  readonly address: Server;
+
+  constructor(address = "server:1978") {
+    this.address = { connector: this.connector, address };
+  }
 
   #accept(): Transport {
     const socket = new FakeSocket();
@@ -55,9 +63,12 @@ export interface Setting {
 export function unconnected(options: Partial<PoolOptions> = {}): Setting {
   const server = new FakeServer(), timers = new FakeTimers();
   const pool = new Pool({
-    connector: server.connector,
-    address: "server:1978",
+    servers: [server.address],
     connections: 1,
+    minConnections: 1,
+    idleTimeout: Infinity,
+    pingInterval: Infinity,
+    failbackInterval: 5_000,
     connectTimeout: 4_000,
     replyTimeout: 10_000,
     queueTimeout: 20_000,
@@ -67,7 +78,10 @@ export function unconnected(options: Partial<PoolOptions> = {}): Setting {
     maxReplyBytes: 2 ** 20,
     maxQueue: 1_000,
     maxQueueBytes: 2 ** 30,
+    whenFull: "reject",
     timers,
+    onStatus: null,
+    observer: null,
     ...options,
   });
   return { pool, server, timers };

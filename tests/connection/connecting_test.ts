@@ -7,10 +7,14 @@ import {
 } from "@std/assert";
 import { ClosedError, ConnectionError, TimeoutError } from "../../src/errors.ts";
 import { memoryPair } from "../../src/transport/memory.ts";
+import type { Connector } from "../../src/transport/transport.ts";
 import { turn } from "../fake_timers.ts";
 import { test } from "../_harness.ts";
 import { outcomes } from "./_calls.ts";
 import { unconnected } from "./_fake_pool.ts";
+
+/** A server that is connected to like this. */
+const at = (connector: Connector) => ({ connector, address: "server:1978" });
 
 test("open() makes one attempt and tells why it failed", async () => {
   const { pool, server, timers } = unconnected();
@@ -100,11 +104,10 @@ test("a client that is destroyed while it connects says so", async () => {
 
 test("an exception in the connector is the cause of the error", async () => {
   for (const thrown of [new RangeError("bad port"), "no idea", null]) {
-    const { pool } = unconnected({
-      connector: () => {
-        throw thrown;
-      },
+    const broken = at(() => {
+      throw thrown;
     });
+    const { pool } = unconnected({ servers: [broken] });
     const error = await assertRejects(() => pool.open(), ConnectionError);
     assertStrictEquals(error.cause, thrown);
   }
@@ -112,7 +115,7 @@ test("an exception in the connector is the cause of the error", async () => {
 
 test("a connector that gives no transport is an error that says so", async () => {
   for (const wrong of [undefined, null, 5, {}, { readable: new ReadableStream() }]) {
-    const { pool, timers } = unconnected({ connector: () => wrong as never });
+    const { pool, timers } = unconnected({ servers: [at(() => wrong as never)] });
     await assertRejects(
       () => pool.open(),
       TypeError,
@@ -125,7 +128,7 @@ test("a connector that gives no transport is an error that says so", async () =>
 test("a connector that gives a transport in use is an error that says so", async () => {
   const [transport] = memoryPair();
   const reader = transport.readable.getReader();
-  const { pool } = unconnected({ connector: () => transport });
+  const { pool } = unconnected({ servers: [at(() => transport)] });
   await assertRejects(
     () => pool.open(),
     TypeError,

@@ -222,7 +222,7 @@ test("losing the connection returns unsent calls and written reads, in order", a
   const results = outcomes(...written, ...queued);
   wire.send(...written);
   wire.push(...queued);
-  const remaining = wire.queue.lose(new Error("gone"), true);
+  const remaining = wire.queue.lose(new Error("gone"), { serial: 1, made: 1 });
   assertEquals(remaining, [written[0], written[4], ...queued]);
   await turn();
   const lost = (operation: string) =>
@@ -247,9 +247,9 @@ test("a read that was sent again is not sent a third time", async () => {
   const call = get("a");
   const results = outcomes(call);
   first.send(call);
-  assertEquals(first.queue.lose(new Error("gone"), true), [call]);
+  assertEquals(first.queue.lose(new Error("gone"), { serial: 1, made: 1 }), [call]);
   assertEquals(second.send(call), ["get 0:a"]);
-  assertEquals(second.queue.lose(new Error("gone again"), true), []);
+  assertEquals(second.queue.lose(new Error("gone again"), { serial: 2, made: 2 }), []);
   await turn();
   assertInstanceOf(results[0].error, ConnectionError);
   assertEquals(results[0].error.sent, true);
@@ -265,7 +265,7 @@ test("a reply that is cut off gives what came of it, and the rest is asked for a
   await turn();
   // "a" was passed over, so it is not there; of "c" not everything came.
   assertEquals(values(results), [null, "of b", "waits", "waits"]);
-  assertEquals(second.send(...first.queue.lose(new Error("cut"), true)), ["get 0:c 0:d"]);
+  assertEquals(second.send(...first.queue.lose(new Error("cut"), { serial: 1, made: 1 })), ["get 0:c 0:d"]);
   second.receive(replies.get({ key: "c", value: "new" }));
   await turn();
   assertEquals(values(results), [null, "of b", "new", null]);
@@ -277,7 +277,7 @@ test("an error of the protocol goes to the request that it met, all others are l
   const results = outcomes(...calls);
   wire.send(...calls);
   const reason = new ProtocolError("Cannot read a reply: nonsense");
-  assertEquals(wire.queue.lose(reason, true), [calls[2]]);
+  assertEquals(wire.queue.lose(reason, { serial: 1, made: 1 }), [calls[2]]);
   await turn();
   assertStrictEquals(results[0].error, reason);
   assertInstanceOf(results[1].error, ConnectionError);
@@ -290,7 +290,7 @@ test("a call without reply whose bytes may not have left rejects as sent", async
   const results = outcomes(call);
   wire.push(call);
   wire.queue.encode(new ByteWriter());
-  wire.queue.lose(new Error("gone"), true);
+  wire.queue.lose(new Error("gone"), { serial: 1, made: 1 });
   await turn();
   assertInstanceOf(results[0].error, ConnectionError);
   assertEquals(results[0].error.sent, true);

@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionError } from "../../src/errors.ts";
-import { getBulkCall, pingCall } from "../../src/operations/calls.ts";
+import { pingCall } from "../../src/connection/ping.ts";
+import { getBulkCall } from "../../src/operations/calls.ts";
 import { turn } from "../fake_timers.ts";
 import { test } from "../_harness.ts";
 import { replies } from "../scripted_server.ts";
@@ -169,4 +170,28 @@ test("a call that cannot be encoded rejects, and the others go on", async () => 
   server.socket.receive(replies.get());
   await turn();
   assertEquals(results.map(({ settled }) => settled), [true, true, true]);
+});
+
+test("a read outlives all connections that were lost together", async () => {
+  const { pool, server } = await connected({ connections: 3 });
+  for (let i = 0; i < 3; i++) {
+    outcomes(pool.submit(get("a")), pool.submit(get("b")), pool.submit(get("c")));
+    await turn();
+  }
+  const { sockets } = server;
+  assertEquals(sockets.length, 3);
+  for (const socket of sockets) socket.receive(...socket.requests.map(() => replies.get()));
+  await turn();
+  const results = outcomes(pool.submit(get("k")));
+  for (const socket of sockets.slice(0, 3)) {
+    await turn();
+    socket.end();
+  }
+  await turn();
+  assertEquals(sockets.length, 4);
+  assertEquals(sockets[3].sent, ["get 0:k"]);
+  sockets[3].end();
+  await turn();
+  assertInstanceOf(results[0].error, ConnectionError);
+  assertEquals(results[0].error.sent, true);
 });
