@@ -23,7 +23,12 @@ export {
   type SetOptions,
   type Stats,
 } from "./src/client.ts";
-export type { Cursor, CursorSetOptions, StepOptions } from "./src/operations/cursor.ts";
+export type {
+  Cursor,
+  CursorRemoveOptions,
+  CursorSetOptions,
+  StepOptions,
+} from "./src/operations/cursor.ts";
 export type {
   AtomicOptions,
   CursorOptions,
@@ -60,13 +65,13 @@ export type {
   BulkRecords,
   ScriptInput,
 } from "./src/operations/records.ts";
-export {
-  type BatchingOptions,
-  connect,
-  type ConnectOptions,
-  type ReconnectOptions,
-  type ServerOptions,
-} from "./src/connect.ts";
+export { connect } from "./src/connect.ts";
+export type {
+  BatchingOptions,
+  ConnectOptions,
+  ReconnectOptions,
+  ServerOptions,
+} from "./src/connect/options.ts";
 export type { WhenFull } from "./src/connection/admission.ts";
 export type { Status, StatusEvent } from "./src/connection/status.ts";
 export type { CallMessage } from "./src/diagnostics.ts";

@@ -5,8 +5,8 @@ import { toBytes } from "./codec/writer.ts";
 import type { CallOptions, Key, Value } from "./types.ts";
 import type { Codec } from "./value_codec.ts";
 
-/** @throws {TypeError | RangeError} Not a key or value, or larger than the protocol allows. */
-export function checkData(operation: string, what: "key" | "value", data: unknown): Key & Value {
+/** @throws {TypeError | RangeError} Not a key or value or the like, or larger than the protocol allows. */
+export function checkData(operation: string, what: string, data: unknown): Key & Value {
   if (typeof data === "string") {
     if (data.length * 3 > MAX_SIZE) checkSize(operation, what, toBytes(data).length);
   } else if (data instanceof Uint8Array) {

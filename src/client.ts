@@ -35,7 +35,7 @@ import {
   removeAtomically,
   setAtomically,
 } from "./operations/rpc_atomic.ts";
-import type { RpcContext as Context } from "./operations/rpc_call.ts";
+import type { DatabaseContext, RpcContext } from "./operations/rpc_call.ts";
 import { matchPrefix, matchRegex, matchSimilar } from "./operations/rpc_match.ts";
 import {
   addRecord,
@@ -313,6 +313,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
    * ```
    */
   remove(key: Key, options: NoReplyOptions & { noReply: true }): Promise<void>;
+  /** The same with a reply: whether there was one. */
   remove(key: Key, options?: NoReplyOptions & WakeOptions): Promise<boolean>;
   async remove(key: Key, options?: NoReplyOptions & WakeOptions): Promise<boolean | void> {
     if (options?.wake !== undefined) {
@@ -669,6 +670,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
    * ```
    */
   setBulk(records: BulkRecords<In>, options: SetOptions & { noReply: true }): Promise<void>;
+  /** The same with a reply: how many were stored. */
   setBulk(records: BulkRecords<In>, options?: SetOptions & AtomicOptions): Promise<number>;
   async setBulk(
     records: BulkRecords<In>,
@@ -735,6 +737,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
     keys: Iterable<BulkKey> | AsyncIterable<BulkKey>,
     options: NoReplyOptions & { noReply: true },
   ): Promise<void>;
+  /** The same with a reply: how many there were. */
   removeBulk(
     keys: Iterable<BulkKey> | AsyncIterable<BulkKey>,
     options?: NoReplyOptions & AtomicOptions,
@@ -779,11 +782,13 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
     input: ScriptInput<In> | undefined,
     options: ScriptOptions & { noReply: true },
   ): Promise<void>;
+  /** The same with a reply, whose keys are given as bytes. */
   playScript(
     name: string,
     input: ScriptInput<In> | undefined,
     options: ScriptOptions & { keys: "bytes" },
   ): Promise<Map<Uint8Array, V>>;
+  /** The same with a reply, whose keys are given as text. */
   playScript(
     name: string,
     input?: ScriptInput<In>,
@@ -860,7 +865,9 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
    * The keys of a database in which a regular expression finds something. The server looks through all
    * of them. Keys of records that have expired may be among them.
    *
-   * @param regex An expression in the server's syntax, POSIX's extended one.
+   * @param regex An expression in the server's syntax, which is POSIX's extended one: `[0-9]` or
+   * `[[:digit:]]`, but neither `\d` nor `(?:…)` nor `+?`. `.` is one byte. Of keys with NULs the
+   * server looks at what stands before the first.
    * @param options How keys are given, `limit`, database, signal, timeout.
    * @returns The keys: in order from an ordered database, else as the server keeps them.
    * @throws {ServerError} The server cannot make sense of the expression.
@@ -1344,12 +1351,15 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   replicate(
     options: Omit<ReplicationOptions<V>, "codec"> & { keys: "text" },
   ): ReplicationStream<V, string>;
+  /** With another codec than the client's, and keys as text. */
   replicate<W>(
     options: ReplicationOptions<W> & { codec: Codec<W, never>; keys: "text" },
   ): ReplicationStream<W, string>;
+  /** With another codec than the client's, and keys as bytes. */
   replicate<W>(
     options: ReplicationOptions<W> & { codec: Codec<W, never> },
   ): ReplicationStream<W, Uint8Array>;
+  /** With the client's codec, and keys as bytes. */
   replicate(options?: Omit<ReplicationOptions<V>, "codec">): ReplicationStream<V, Uint8Array>;
   replicate<W>(options: ReplicationOptions<W> = {}): ReplicationStream<W, Key> {
     const codec = options.codec ?? this.#codec as unknown as Codec<W, never>;
@@ -1498,14 +1508,14 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   }
 
   /** What an operation on a database is called with. */
-  #context(operation: string, options: (RecordOptions & WakeOptions) | undefined): Context {
+  #context(operation: string, options: (RecordOptions & WakeOptions) | undefined): DatabaseContext {
     return { operation, database: this.#check(operation, options), options, core: this.#core };
   }
 
   /** What an operation on the server is called with. */
-  #server(operation: string, options: (CallOptions & WakeOptions) | undefined): Context {
+  #server(operation: string, options: (CallOptions & WakeOptions) | undefined): RpcContext {
     if (options !== undefined) checkCallOptions(operation, options);
-    return { operation, database: 0, options, core: this.#core };
+    return { operation, database: null, options, core: this.#core };
   }
 
   #check(operation: string, options: RecordOptions | undefined): number {

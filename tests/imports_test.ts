@@ -18,6 +18,7 @@ const LAYERS = [
   ["src/connection/"],
   ["src/operations/"],
   ["src/client.ts"],
+  ["src/connect/"],
   ["src/connect.ts"],
   ["mod.ts"],
 ];

@@ -18,6 +18,8 @@ export interface Lane {
   connection: unknown;
   /** Whether the lane ends with its connection, as a cursor does; otherwise it moves to another. */
   readonly fixed: boolean;
+  /** The lane whose connection it begins on, if it is not to be any. */
+  readonly beside?: Lane | null;
 }
 
 /** Told when a call ends, however it ends. */

@@ -190,7 +190,7 @@ export class Pool {
       call.reject(connectionLost(call, false, this.#lastFailure));
       return null;
     }
-    const connection = this.#leastBusy();
+    const connection = lane.beside ? this.#connectionOf(lane.beside, call) : this.#leastBusy();
     if (connection !== null) {
       lane.connection = connection;
       if (lane.fixed) connection.lanes.add(lane);

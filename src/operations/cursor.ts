@@ -8,12 +8,12 @@ import { checkCallOptions, checkData } from "../arguments.ts";
 import { expirationToXt, xtToDate } from "../codec/expiration.ts";
 import type { Row } from "../codec/tsv.ts";
 import type { Lane } from "../connection/call.ts";
-import { ClosedError } from "../errors.ts";
+import { ClosedError, QueueFullError } from "../errors.ts";
 import type { CallOptions, Entry, ExpirationOptions, Key, Value } from "../types.ts";
 import type { Codec } from "../value_codec.ts";
 import type { ClientCore } from "./core.ts";
 import { type KeyDecoder, keyDecoder } from "./keys.ts";
-import type { KeyOptions } from "./options.ts";
+import type { KeyOptions, WakeOptions } from "./options.ts";
 import type { ProcedureOutput } from "./output.ts";
 import {
   callProcedure,
@@ -31,7 +31,10 @@ export interface StepOptions extends CallOptions {
 }
 
 /** What `setValue` of a cursor takes. */
-export interface CursorSetOptions extends StepOptions, ExpirationOptions {}
+export interface CursorSetOptions extends StepOptions, ExpirationOptions, WakeOptions {}
+
+/** What `remove` and `seize` of a cursor take. */
+export interface CursorRemoveOptions extends CallOptions, WakeOptions {}
 
 /** What a cursor is made for. */
 export interface CursorContext<V, In> {
@@ -41,6 +44,8 @@ export interface CursorContext<V, In> {
 }
 
 const STEP = row("step", "");
+/** Milliseconds until a cursor for which the queue of calls had no room is let go again. */
+const RETRY_DELAY = 10;
 
 /** Makes a cursor; for the client alone. */
 export let makeCursor: <V, In, K extends Key>(
@@ -87,7 +92,7 @@ export class Cursor<V = Uint8Array, In = Value, K extends Key = Uint8Array>
   readonly #context: CursorContext<V, In>;
   readonly #decodeKey: KeyDecoder;
   readonly #id: number;
-  readonly #lane: Lane = { connection: null, fixed: true };
+  readonly #lane: Lane;
   /** Calls that have not ended. */
   #pending = 0;
   #closed: Promise<void> | null = null;
@@ -99,6 +104,7 @@ export class Cursor<V = Uint8Array, In = Value, K extends Key = Uint8Array>
   private constructor(context: CursorContext<V, In>, options: KeyOptions | undefined) {
     this.#decodeKey = keyDecoder("cursor", options);
     this.#context = context;
+    this.#lane = cursorLane(context.core);
     this.#id = ++context.core.cursors.count;
   }
 
@@ -188,7 +194,7 @@ export class Cursor<V = Uint8Array, In = Value, K extends Key = Uint8Array>
    * Stores another value under the key of the record.
    *
    * @param value The value, as the codec takes it.
-   * @param options Expiration, whether to move on afterwards; signal, timeout.
+   * @param options Expiration, whether to move on afterwards, `wake`, signal, timeout.
    * @returns Whether there is a record; `false` when the cursor is nowhere.
    * @throws {ServerError} The server is read-only.
    */
@@ -205,22 +211,22 @@ export class Cursor<V = Uint8Array, In = Value, K extends Key = Uint8Array>
   /**
    * Removes the record and moves on.
    *
-   * @param options Signal, timeout.
+   * @param options `wake`, signal, timeout.
    * @returns Whether there was a record; `false` when the cursor is nowhere.
    * @throws {ServerError} The server is read-only.
    */
-  remove(options?: CallOptions): Promise<boolean> {
+  remove(options?: CursorRemoveOptions): Promise<boolean> {
     return this.#call("remove", "cur_remove", options, [], () => true, false);
   }
 
   /**
    * Removes the record, moves on, and returns what was removed.
    *
-   * @param options Signal, timeout.
+   * @param options `wake`, signal, timeout.
    * @returns The record; `null` when the cursor is nowhere.
    * @throws {ServerError} The server is read-only.
    */
-  seize(options?: CallOptions): Promise<Entry<V, K> | null> {
+  seize(options?: CursorRemoveOptions): Promise<Entry<V, K> | null> {
     return this.#call("seize", "cur_seize", options, [], this.#toEntry, null);
   }
 
@@ -255,7 +261,7 @@ export class Cursor<V = Uint8Array, In = Value, K extends Key = Uint8Array>
   async #call<T>(
     method: string,
     name: string,
-    options: CallOptions | undefined,
+    options: (CallOptions & WakeOptions) | undefined,
     rows: readonly Row[],
     take: (output: ProcedureOutput) => T,
     nowhere: T,
@@ -292,17 +298,23 @@ export class Cursor<V = Uint8Array, In = Value, K extends Key = Uint8Array>
   });
 }
 
+/** What keeps a cursor on its connection. */
+export function cursorLane(core: ClientCore): Lane {
+  return { connection: null, fixed: true, beside: core.lane };
+}
+
 /** Lets the server forget a cursor. */
 export async function deleteCursor(core: ClientCore, id: number, lane: Lane): Promise<void> {
-  try {
-    // With a database that does not exist: a cursor that is not there is not made for this, either.
-    await callProcedure(
-      { operation: "cursor.close", database: -1, options: undefined, core },
-      { name: "cur_delete", rows: [row("CUR", id)], take: () => {} },
-      lane,
-    );
-  } catch {
-    // It is gone, or goes with its connection.
+  const context = { operation: "cursor.close", database: null, options: undefined, core };
+  // With a database that does not exist: a cursor that is not there is not made for this, either.
+  const rows = [row("CUR", id), row("DB", -1)];
+  for (let isDone = false; !isDone;) {
+    isDone = await callProcedure(context, { name: "cur_delete", rows, take: () => true }, lane)
+      // Whatever else is wrong, it is gone, or goes with its connection.
+      .catch((error) => !(error instanceof QueueFullError));
+    if (!isDone) {
+      await new Promise<void>((resolve) => core.timers.start(RETRY_DELAY, true, resolve));
+    }
   }
   core.pool.release(lane);
 }

@@ -11,18 +11,18 @@ import { ExchangeCall, type Lane } from "../connection/call.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Codec } from "../value_codec.ts";
 import type { Entry, Key } from "../types.ts";
-import { deleteCursor } from "./cursor.ts";
+import { cursorLane, deleteCursor } from "./cursor.ts";
 import { checkLimit, keyDecoder } from "./keys.ts";
 import type { EntriesOptions } from "./options.ts";
 import { ProcedureOutput } from "./output.ts";
 import {
   callProcedure,
+  type DatabaseContext,
   expirationRow,
   failureOf,
   NO_RECORD,
   requiredRow,
   row,
-  type RpcContext,
   serverCloses,
 } from "./rpc_call.ts";
 
@@ -49,7 +49,7 @@ type Item<V> = Entry<V> | Key;
 
 /** The records, or the keys, of a database. `start` throws where arguments are wrong. */
 export async function* iterate<V>(
-  start: () => RpcContext,
+  start: () => DatabaseContext,
   options: EntriesOptions | undefined,
   codec: Codec<V, never>,
 ): AsyncGenerator<Item<V>, void, void> {
@@ -62,7 +62,10 @@ export async function* iterate<V>(
       const { items, ended, failure } = await next;
       // The next ones travel while the consumer is busy with these.
       next = ended || failure !== null ? null : walk.ask();
-      yield* items;
+      for (const item of items) {
+        yield item;
+        options?.signal?.throwIfAborted();
+      }
       if (failure !== null) throw failure.error;
     }
   } finally {
@@ -72,8 +75,8 @@ export async function* iterate<V>(
 
 /** A cursor that walks through a database in one direction. */
 class Walk<V> {
-  readonly #context: RpcContext;
-  readonly #lane: Lane = { connection: null, fixed: true };
+  readonly #context: DatabaseContext;
+  readonly #lane: Lane;
   readonly #id: number;
   readonly #cursor: Row;
   readonly #from: Key | undefined;
@@ -88,7 +91,7 @@ class Walk<V> {
   /** The key of the record that came last, backwards. */
   #last: Uint8Array | null = null;
 
-  constructor(context: RpcContext, options: EntriesOptions = {}, codec: Codec<V, never>) {
+  constructor(context: DatabaseContext, options: EntriesOptions = {}, codec: Codec<V, never>) {
     const { operation, database, core } = context;
     const { from, reverse = false, keysOnly = false, limit = Infinity } = options;
     this.#context = context;
@@ -104,6 +107,7 @@ class Walk<V> {
       database,
       expiresAt: xtToDate(expirationRow(output)),
     });
+    this.#lane = cursorLane(core);
     this.#id = ++core.cursors.count;
     this.#cursor = row("CUR", this.#id);
     const w = new ByteWriter();
@@ -145,10 +149,10 @@ class Walk<V> {
 
   /** So many steps as one call: their requests leave together. */
   #batchCall(size: number): ExchangeCall<Batch<Item<V>>> {
-    const { operation } = this.#context;
+    const { operation, database } = this.#context;
     const call: ExchangeCall<Batch<Item<V>>> = new ExchangeCall(
       operation,
-      { retryable: false, noReply: false, size: 0 },
+      { retryable: false, noReply: false, size: 0, database },
       (w) => {
         for (let i = 0; i < size; i++) w.bytes(this.#step);
       },

@@ -165,7 +165,7 @@ export async function sendAll<T, Item, R>(
     signal?.throwIfAborted();
     for (const item of ready) await sink.add(item, sizeOf(item));
     if (Symbol.asyncIterator in source) {
-      await forEach(source, add, (fail) => giveUp = fail);
+      await forEach(source, add, (breakOff) => giveUp = breakOff);
     } else {
       for (const given of source) {
         const room = add(given);
@@ -181,21 +181,28 @@ export async function sendAll<T, Item, R>(
 }
 
 /**
- * Gives each item of a source to `take`. While the source is waited for, which may be long, the
- * function that `wait` was last given breaks off.
+ * Gives each item of a source to `take`. The function that `begin` is given breaks off, also while the
+ * source is waited for, which may be long.
  */
-async function forEach<T>(
+export async function forEach<T>(
   source: AsyncIterable<T>,
   take: (given: T) => Promise<void> | undefined,
-  wait: (fail: (cause: unknown) => void) => void,
+  begin: (breakOff: (cause: unknown) => void) => void,
 ): Promise<void> {
   const iterator = source[Symbol.asyncIterator]();
   let isWaiting = false;
+  let failure: { cause: unknown } | null = null;
+  let stopWaiting: (cause: unknown) => void = () => {};
+  begin((cause) => {
+    failure ??= { cause };
+    stopWaiting(cause);
+  });
   try {
     for (;;) {
+      if (failure !== null) throw (failure as { cause: unknown }).cause;
       isWaiting = true;
       const step = await new Promise<IteratorResult<T>>((resolve, reject) => {
-        wait(reject);
+        stopWaiting = reject;
         iterator.next().then(resolve, reject);
       });
       isWaiting = false;

@@ -5,6 +5,7 @@ import type { Row } from "../codec/tsv.ts";
 import { toBytes } from "../codec/writer.ts";
 import type { Entry, Key } from "../types.ts";
 import type { Codec } from "../value_codec.ts";
+import { forEach } from "./frames.ts";
 import type { AtomicOptions } from "./options.ts";
 import type { ProcedureOutput } from "./output.ts";
 import {
@@ -16,7 +17,13 @@ import {
   wireKey,
   wireRecord,
 } from "./records.ts";
-import { callProcedure, expirationRows, integerRow, row, type RpcContext } from "./rpc_call.ts";
+import {
+  callProcedure,
+  type DatabaseContext,
+  expirationRows,
+  integerRow,
+  row,
+} from "./rpc_call.ts";
 import { checkReplied } from "./rpc_records.ts";
 
 /** What an atomic `getBulk` returns: entries whose expiration the server does not tell. */
@@ -42,7 +49,7 @@ export function isAtomic(
 
 /** Stores records at once; returns how many, of equal keys only the last. */
 export async function setAtomically<In>(
-  context: RpcContext,
+  context: DatabaseContext,
   records: BulkRecords<In>,
   codec: Codec<unknown, In>,
   xt: number,
@@ -60,26 +67,25 @@ export async function setAtomically<In>(
     checkSameDatabase(context, record.database);
     rows.push(row(rowName(record.key), record.value));
   };
-  // Nothing is waited for where nothing must be: calls keep the order in which they were made.
-  if (Symbol.asyncIterator in source) { for await (const item of source) take(item); }
-  else for (const item of source) take(item);
+  const all = gather(context, source, take);
+  if (all !== undefined) await all;
   rows.push(ATOMIC, ...expirationRows(xt));
   return await callProcedure(context, { name: "set_bulk", rows, take: countOf });
 }
 
 /** Removes records at once; returns how many there were. */
 export async function removeAtomically(
-  context: RpcContext,
+  context: DatabaseContext,
   keys: Source<BulkKey>,
 ): Promise<number> {
-  const given = gatherKeys(context, keys);
-  const rows = keyRows(given instanceof Promise ? await given : given);
+  const gathered = gatherKeys(context, keys);
+  const rows = keyRows(gathered instanceof Promise ? await gathered : gathered);
   return await callProcedure(context, { name: "remove_bulk", rows, take: countOf });
 }
 
 /** The records of the keys that there are, all as they were at one moment. */
 export async function getAtomically<V>(
-  context: RpcContext,
+  context: DatabaseContext,
   keys: Source<BulkKey>,
   codec: Codec<V, never>,
 ): Promise<AtomicEntry<V>[]> {
@@ -113,7 +119,7 @@ function countOf(output: ProcedureOutput): number {
 }
 
 /** The keys of a source, in a promise only if it is asynchronous. */
-function gatherKeys(context: RpcContext, keys: Source<BulkKey>): Key[] | Promise<Key[]> {
+function gatherKeys(context: DatabaseContext, keys: Source<BulkKey>): Key[] | Promise<Key[]> {
   const { operation, database } = context;
   const source = sourceOf(operation, "keys", keys);
   const given: Key[] = [];
@@ -122,17 +128,40 @@ function gatherKeys(context: RpcContext, keys: Source<BulkKey>): Key[] | Promise
     checkSameDatabase(context, key.database);
     given.push(key.key);
   };
-  if (Symbol.asyncIterator in source) {
-    return (async () => {
-      for await (const item of source) take(item);
-      return given;
-    })();
-  }
-  for (const item of source) take(item);
-  return given;
+  return gather(context, source, take)?.then(() => given) ?? given;
 }
 
-function checkSameDatabase({ operation, database }: RpcContext, other: number): void {
+/**
+ * Gives each item of a source to `take`. Returns a promise only where the source is asynchronous, so
+ * that other calls keep the order in which they were made.
+ */
+function gather<T>(
+  { options }: DatabaseContext,
+  source: Source<T>,
+  take: (item: T) => void,
+): Promise<void> | undefined {
+  if (Symbol.asyncIterator in source) return gatherLater(source, take, options?.signal);
+  for (const item of source) take(item);
+  return undefined;
+}
+
+async function gatherLater<T>(
+  source: AsyncIterable<T>,
+  take: (item: T) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
+  let giveUp: (reason: unknown) => void = () => {};
+  const abort = () => giveUp(signal!.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    await forEach(source, (item) => void take(item), (breakOff) => giveUp = breakOff);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function checkSameDatabase({ operation, database }: DatabaseContext, other: number): void {
   if (other !== database) {
     throw new TypeError(
       `Cannot ${operation}: "atomic" rules out several databases, ${database} and ${other}`,

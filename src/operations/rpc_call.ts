@@ -17,9 +17,15 @@ import { ProcedureOutput } from "./output.ts";
 /** What an operation is called with. */
 export interface RpcContext {
   readonly operation: string;
-  readonly database: number;
+  /** `null`: it does not concern one. */
+  readonly database: number | null;
   readonly options: (CallOptions & WakeOptions) | undefined;
   readonly core: ClientCore;
+}
+
+/** What an operation on a database is called with. */
+export interface DatabaseContext extends RpcContext {
+  readonly database: number;
 }
 
 /** A procedure, and what its replies mean. */
@@ -121,7 +127,7 @@ export function failureOf(
 /** The parameters that are the same for all procedures. */
 function commonRows({ operation, database, options }: RpcContext): Row[] {
   const rows: Row[] = [];
-  if (database !== 0) rows.push(row("DB", database));
+  if (database !== null && database !== 0) rows.push(row("DB", database));
   const wake = options?.wake;
   if (wake === undefined) return rows;
   const { name, all = false } = typeof wake === "string" || wake instanceof Uint8Array
@@ -132,7 +138,7 @@ function commonRows({ operation, database, options }: RpcContext): Row[] {
       `Cannot ${operation}: "wake" is ${describe(wake)}, not a name or an object with a "name"`,
     );
   }
-  rows.push(row("SIGNAL", checkData(operation, "key", name)));
+  rows.push(row("SIGNAL", checkData(operation, "name", name)));
   if (all) rows.push(row("SIGNALBROAD", ""));
   return rows;
 }

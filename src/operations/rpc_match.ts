@@ -54,7 +54,7 @@ function match(
   more: readonly Row[],
 ): Promise<Key[]> {
   const { operation } = context;
-  const rows = [row(parameter, checkData(operation, "key", pattern)), ...more];
+  const rows = [row(parameter, checkData(operation, parameter, pattern)), ...more];
   const limit = checkLimit(operation, "limit", options?.limit ?? Infinity);
   if (limit !== Infinity) rows.push(row("max", limit));
   const decode = keyDecoder(operation, options);

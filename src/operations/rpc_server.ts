@@ -184,7 +184,7 @@ export function waitFor(context: RpcContext, name: Key, timeout: number): Promis
   const call = procedureCall<boolean>(context, {
     name: "void",
     rows: [
-      row("WAIT", checkData(operation, "key", name)),
+      row("WAIT", checkData(operation, "name", name)),
       row("WAITTIME", (milliseconds / 1000).toFixed(3)),
     ],
     take: () => true,
@@ -203,20 +203,24 @@ export function callAny(
   checkName(operation, name);
   const rows: Row[] = [];
   const given = new Map<string, Uint8Array>();
-  for (const [key, value] of recordsOf(operation, input) as Iterable<readonly [Key, Key]>) {
-    const bytes = toBytes(checkData(operation, "key", key));
-    const parameter = row(bytes, checkData(operation, "value", value));
+  for (const item of recordsOf(operation, input) as Iterable<readonly [Key, Key]>) {
+    if (!Array.isArray(item)) {
+      throw new TypeError(`Cannot ${operation}: a row is ${describe(item)}, not a pair`);
+    }
+    const [key, value] = item;
+    const bytes = toBytes(checkData(operation, "name of a row", key));
+    const parameter = row(bytes, checkData(operation, "value of a row", value));
     rows.push(parameter);
     given.set(toByteText(bytes, 0, bytes.length), parameter[1]);
   }
   if (given.has("CUR")) {
     throw new TypeError(`Cannot ${operation}: a cursor belongs to a connection; use "cursor"`);
   }
-  const shared = given.has("DB") ? { ...context, database: 0 } : context;
+  const shared = given.has("DB") ? { ...context, database: null } : context;
   const procedure = {
     name,
     rows,
-    pure: PURE.has(name) && !given.has("SIGNAL"),
+    pure: PURE.has(name) && !given.has("SIGNAL") && !given.has("WAIT"),
     take: (output: ProcedureOutput) => output,
   };
   if (!given.has("WAIT")) return callProcedure(shared, procedure);

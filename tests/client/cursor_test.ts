@@ -1,9 +1,17 @@
 /** Cursors: what they do, whom they belong to, and how they end. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { ClosedError, connect, ConnectionError, ServerError, text } from "../../mod.ts";
+import {
+  ClosedError,
+  connect,
+  ConnectionError,
+  QueueFullError,
+  ServerError,
+  text,
+} from "../../mod.ts";
 import { type MockServer, startMockServer } from "../../mock_server/mod.ts";
 import { test } from "../_harness.ts";
+import { nextCall, reply, scripted } from "./_rpc.ts";
 
 const fruit = { apple: "1", banana: "2", cherry: "3", date: "4" };
 
@@ -138,6 +146,25 @@ test("cursors of one client do not meet, on however many connections", async () 
   await Promise.all(cursors.map((cursor) => cursor.close()));
 });
 
+test("the cursors of an ordered view keep their place among its other calls", async () => {
+  await using server = await startMockServer({ databases: ["%"] });
+  await using kt = await connect(server.url, { connections: 3, codec: text });
+  const view = kt.ordered();
+  for (let i = 0; i < 30; i++) {
+    const others = Array.from({ length: i % 4 }, () => kt.check("k"));
+    const cursor = view.cursor(), value = String(i);
+    const calls = i % 2 === 0
+      ? [view.set("k", value), cursor.jump("k"), cursor.getValue(), view.seize("k")]
+      : [cursor.jump("k"), view.set("k", value), cursor.jump(), cursor.getValue(), view.seize("k")];
+    assertEquals((await Promise.all<unknown>(calls)).slice(-2), [value, value]);
+    await view.set("k", value);
+    const [, entry] = await Promise.all([view.set("k", "next"), view.entries().next()]);
+    assertEquals(entry.value?.value, "next");
+    await Promise.all([...others, cursor.close(), view.remove("k")]);
+  }
+  assertEquals(kt.stats.connections, 3);
+});
+
 test("the server forgets a cursor that is closed", async () => {
   await using all = await setting();
   const { kt, server } = all;
@@ -170,6 +197,64 @@ test("the server forgets a cursor that is closed", async () => {
   await last.close();
   assertEquals([await moved, await key], [true, "apple"]);
   assertEquals(calls(server, "cur_delete"), 4);
+});
+
+test("a cursor is forgotten though the queue of calls is full when it ends", async () => {
+  await using here = await scripted({ maxQueue: 1 });
+  const { kt } = here, peer = await here.accept();
+  const cursor = kt.cursor();
+  const jumped = cursor.jump();
+  await nextCall(peer);
+  const full = await kt.get("k").catch((error) => error);
+  assertInstanceOf(full, QueueFullError);
+  const closing = cursor.close();
+  await peer.send(reply(200));
+  assertEquals(await jumped, true);
+  assertEquals((await nextCall(peer)).procedure, "cur_delete");
+  await peer.send(reply(200));
+  await closing;
+});
+
+test("what a cursor changes can wake others", async () => {
+  await using all = await setting();
+  const { kt } = all;
+  await using cursor = kt.cursor();
+  await cursor.jump();
+  for (
+    const change of [
+      () => cursor.setValue("v", { wake: "x" }),
+      () => cursor.remove({ wake: "x" }),
+      () => cursor.seize({ wake: { name: "x", all: true } }),
+    ]
+  ) {
+    let woken = false;
+    const waiting = kt.waitFor("x", 10_000).then((result) => woken = result);
+    while (!woken) {
+      await change();
+      await cursor.jump();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await waiting;
+    await kt.setBulk(fruit);
+    await cursor.jump();
+  }
+});
+
+test("a connection that a cursor holds is not closed for being idle", async () => {
+  await using server = await startMockServer({ databases: ["%"] });
+  await using kt = await connect(server.url, {
+    connections: 2,
+    minConnections: 0,
+    idleTimeout: 1,
+    codec: text,
+  });
+  await kt.setBulk(fruit);
+  const cursor = kt.cursor({ keys: "text" });
+  assertEquals(await cursor.jump(), true);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals(await cursor.getKey(), "apple");
+  await cursor.close();
+  while (kt.stats.connections > 0) await new Promise((resolve) => setTimeout(resolve, 1));
 });
 
 test("a cursor that was not used is not made, and need not be forgotten", async () => {

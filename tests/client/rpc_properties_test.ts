@@ -176,6 +176,26 @@ always(
   },
 );
 
+always("a cursor walks over any keys, back and forth", distinct(1), async (kt, keys) => {
+  await kt.setBulk(keys.map((key) => [key, key] as const));
+  const sorted = keys.map(toBytes).sort(inOrder);
+  await using cursor = kt.cursor();
+  const back: (Uint8Array | null)[] = [];
+  for (let more = await cursor.jumpBack(); more; more = await cursor.stepBack()) {
+    back.push(await cursor.getKey());
+  }
+  assertEquals(back, sorted.toReversed());
+  assertEquals(await cursor.jumpBack(keys[0]), true);
+  const at = sorted.findIndex((key) => latin1(key) === latin1(toBytes(keys[0])));
+  assertEquals(await cursor.step(), at + 1 < sorted.length);
+  assertEquals(await cursor.getValue(), sorted[at + 1] ?? null);
+  for (let i = 0; i < sorted.length; i++) {
+    assertEquals(await cursor.jump(), true);
+    assertEquals(await cursor.remove(), true);
+  }
+  assertEquals(await cursor.jump(), false);
+});
+
 always("rpc() carries any rows there and back", distinct(), async (kt, names) => {
   const rows = names.filter((name) => !["DB", "CUR", "WAIT"].includes(latin1(toBytes(name))))
     .map((name, i) => [name, names[names.length - 1 - i]] as const);

@@ -154,6 +154,44 @@ test("atomic bulk operations take what the others take, and count alike", async 
   await assertRejects(() => kt.getBulk([{ key: "a", database: 1 }], { atomic }), TypeError);
 });
 
+test("a source that stalls can be given up, and nothing is sent", async () => {
+  await using all = await setting();
+  const { kt } = all;
+  const calls: ((source: AsyncIterable<string>, signal: AbortSignal) => Promise<unknown>)[] = [
+    (keys, signal) => kt.getBulk(keys, { atomic: true, signal }),
+    (keys, signal) => kt.removeBulk(keys, { atomic: true, signal }),
+    async (keys, signal) => {
+      async function* records() {
+        for await (const key of keys) yield [key, "v"] as const;
+      }
+      return await kt.setBulk(records(), { atomic: true, signal });
+    },
+  ];
+  const reason = new Error("enough");
+  for (const call of calls) {
+    // While it waits for the source, before, and when the source itself gives up.
+    for (const when of ["waiting", "before", "source"]) {
+      const controller = new AbortController();
+      const abort = () => controller.abort(reason);
+      const stalling = async function* () {
+        yield "k";
+        if (when === "source") abort();
+        if (when === "waiting") setTimeout(abort, 0);
+        await new Promise(() => {});
+      };
+      if (when === "before") abort();
+      const error = await call(stalling(), controller.signal).catch((error) => error);
+      assertEquals(error, reason, `${when}: ${call}`);
+    }
+  }
+  async function* failing() {
+    yield "k";
+    throw reason;
+  }
+  assertEquals(await kt.getBulk(failing(), { atomic: true }).catch((error) => error), reason);
+  assertEquals([...all.server.requests], []);
+});
+
 test("what comes twice from an atomic getBulk() is given away twice", async () => {
   await using all = await setting();
   const kt = await connect(all.server.url);
@@ -267,6 +305,9 @@ test("bad arguments reject, and nothing is sent", async () => {
     () => any.rpc("\ud800"),
     () => any.rpc("echo", "rows"),
     () => any.rpc("echo", { a: 1 }),
+    () => any.rpc("echo", ["ab"]),
+    () => any.matchRegex(/k/),
+    () => any.matchPrefix(null),
     () => any.rpc("cur_get", { CUR: "1" }),
     () => any.status({ signal: "now" }),
     () => any.report(5),
