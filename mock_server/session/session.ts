@@ -275,6 +275,7 @@ export class Session {
     if (this.#readDeadline <= now) this.#interrupt("timeout");
     if (this.isClosed) return;
     const next = Math.min(this.#outbox.deadline, this.#readDeadline);
-    if (next < Infinity) this.#setTimer(Math.max(next - now, 1));
+    // What the interruption has made of it may have started one already.
+    if (next < Infinity && this.#timer === null) this.#setTimer(Math.max(next - now, 1));
   }
 }

@@ -15,7 +15,16 @@ const LOOP_SIZE = 48;
 
 /** A string as UTF-8; bytes as they are. */
 export function toBytes(data: Key): Uint8Array {
-  return typeof data === "string" ? encoder.encode(data) : data;
+  if (typeof data !== "string") return data;
+  const { length } = data;
+  if (length > LOOP_SIZE) return encoder.encode(data);
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) {
+    const c = charCode(data, i);
+    if (c > 0x7f) return encoder.encode(data);
+    bytes[i] = c;
+  }
+  return bytes;
 }
 
 /**

@@ -63,7 +63,7 @@ export let makeCursor: <V, In, K extends Key>(
  *
  * Where a call moves on by itself, it goes the way that the cursor was moved last, by a jump or step;
  * in a prototype tree (`+`) always forward. When others remove the record that it stands on, it moves
- * to the next one.
+ * to the next one, and stays there though the record is stored again.
  *
  * When its connection is lost, so is the cursor: all calls reject with a `ConnectionError` from then
  * on. Dispose it, so that the server forgets it. A call that is given up after it was sent moves the
@@ -85,6 +85,23 @@ export let makeCursor: <V, In, K extends Key>(
  * await cursor.setValue("two", { step: true });
  * assertEquals(await cursor.seize().then((entry) => entry?.value), "3");
  * assertEquals(await cursor.get(), null); // past the end
+ * ```
+ *
+ * @example Backwards, removing some
+ * ```ts
+ * import { connect, text } from "@kyoto/tycoon";
+ * import { startMockServer } from "@kyoto/tycoon/mock-server";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using server = await startMockServer({ databases: ["%"] });
+ * await using kt = await connect(server.url, { codec: text });
+ * await kt.setBulk({ apple: "1", banana: "", cherry: "3" });
+ *
+ * await using cursor = kt.cursor({ keys: "text" });
+ * for (let more = await cursor.jumpBack(); more; more = await cursor.stepBack()) {
+ *   if (await cursor.getValue() === "") await cursor.remove(); // and on to "cherry"
+ * }
+ * assertEquals(await kt.matchPrefix("", { keys: "text" }), ["apple", "cherry"]);
  * ```
  */
 export class Cursor<V = Uint8Array, In = Value, K extends Key = Uint8Array>
@@ -308,13 +325,20 @@ export async function deleteCursor(core: ClientCore, id: number, lane: Lane): Pr
   const context = { operation: "cursor.close", database: null, options: undefined, core };
   // With a database that does not exist: a cursor that is not there is not made for this, either.
   const rows = [row("CUR", id), row("DB", -1)];
-  for (let isDone = false; !isDone;) {
-    isDone = await callProcedure(context, { name: "cur_delete", rows, take: () => true }, lane)
+  let giveUp: (() => void) | null = null;
+  for (;;) {
+    const isDone = await callProcedure(context, { name: "cur_delete", rows, take: () => true }, lane)
       // Whatever else is wrong, it is gone, or goes with its connection.
       .catch((error) => !(error instanceof QueueFullError));
-    if (!isDone) {
-      await new Promise<void>((resolve) => core.timers.start(RETRY_DELAY, true, resolve));
-    }
+    if (isDone || !core.pool.isOpen) break;
+    await new Promise<void>((resolve) => {
+      const cancel = core.timers.start(RETRY_DELAY, true, resolve);
+      if (giveUp === null) core.pool.closed.then(() => giveUp?.());
+      giveUp = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
   core.pool.release(lane);
 }
