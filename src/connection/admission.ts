@@ -77,7 +77,8 @@ export class Admission implements CallOwner {
     this.calls++;
     call.lane = lane;
     if (options !== undefined && !this.#guard(call as Call, options)) return call.promise;
-    if (obstacle === null && this.#outside.length === 0) this.#admit(call as Call);
+    const mayPass = call.isRelease || this.#outside.length === 0;
+    if (obstacle === null && mayPass) this.#admit(call as Call);
     else this.#leaveOutside(call as Call);
     return call.promise;
   }
@@ -101,6 +102,7 @@ export class Admission implements CallOwner {
   /** Why there is no room for a call; `null`: there is. */
   #obstacle(call: Call): string | null {
     const { maxQueue, maxQueueBytes } = this.#options;
+    if (call.isRelease) return null;
     if (this.pending >= maxQueue) {
       return `${this.pending} calls are pending ("maxQueue" is ${maxQueue})`;
     }

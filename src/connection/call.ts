@@ -43,6 +43,8 @@ export abstract class Call<T = unknown> {
   lostAt = 0;
   /** About how many bytes the call holds in memory. */
   size = 0;
+  /** Whether it is let in however many there are: it gives back what the server holds. */
+  isRelease = false;
   /** Milliseconds that it may take once all replies before its own have come, if not the default. */
   patience = 0;
   owner: CallOwner | null = null;

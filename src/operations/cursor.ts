@@ -8,7 +8,7 @@ import { checkCallOptions, checkData } from "../arguments.ts";
 import { expirationToXt, xtToDate } from "../codec/expiration.ts";
 import type { Row } from "../codec/tsv.ts";
 import type { Lane } from "../connection/call.ts";
-import { ClosedError, QueueFullError } from "../errors.ts";
+import { ClosedError } from "../errors.ts";
 import type { CallOptions, Entry, ExpirationOptions, Key, Value } from "../types.ts";
 import type { Codec } from "../value_codec.ts";
 import type { ClientCore } from "./core.ts";
@@ -20,6 +20,7 @@ import {
   expirationRow,
   expirationRows,
   NO_RECORD,
+  procedureCall,
   requiredRow,
   row,
 } from "./rpc_call.ts";
@@ -44,8 +45,6 @@ export interface CursorContext<V, In> {
 }
 
 const STEP = row("step", "");
-/** Milliseconds until a cursor for which the queue of calls had no room is let go again. */
-const RETRY_DELAY = 10;
 
 /** Makes a cursor; for the client alone. */
 export let makeCursor: <V, In, K extends Key>(
@@ -325,21 +324,10 @@ export async function deleteCursor(core: ClientCore, id: number, lane: Lane): Pr
   const context = { operation: "cursor.close", database: null, options: undefined, core };
   // With a database that does not exist: a cursor that is not there is not made for this, either.
   const rows = [row("CUR", id), row("DB", -1)];
-  let giveUp: (() => void) | null = null;
-  for (;;) {
-    const isDone = await callProcedure(context, { name: "cur_delete", rows, take: () => true }, lane)
-      // Whatever else is wrong, it is gone, or goes with its connection.
-      .catch((error) => !(error instanceof QueueFullError));
-    if (isDone || !core.pool.isOpen) break;
-    await new Promise<void>((resolve) => {
-      const cancel = core.timers.start(RETRY_DELAY, true, resolve);
-      if (giveUp === null) core.pool.closed.then(() => giveUp?.());
-      giveUp = () => {
-        cancel();
-        resolve();
-      };
-    });
-  }
+  const call = procedureCall(context, { name: "cur_delete", rows, take: () => {} });
+  call.isRelease = true;
+  // Whatever is wrong, it is gone, or goes with its connection.
+  await core.pool.submit(call, undefined, lane).catch(() => {});
   core.pool.release(lane);
 }
 
