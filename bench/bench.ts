@@ -2,7 +2,14 @@
 
 import process from "node:process";
 import type { Runtime } from "./runtime.ts";
-import { type Address, type Server, startCannedServer, startMock, startRedis } from "./servers.ts";
+import {
+  type Address,
+  type Server,
+  startCannedServer,
+  startMaster,
+  startMock,
+  startRedis,
+} from "./servers.ts";
 
 /** Does something so many times. */
 export type Work = (calls: number) => Promise<void> | void;
@@ -15,12 +22,18 @@ export interface Row {
   unit: string;
   /** Whether more of the unit is better. Default: yes. */
   lessIsBetter?: boolean;
-  /** What the ratio of product to baseline is to reach, or not to exceed when less is better. */
-  goal?: number | Record<Runtime, number>;
-  /** What the product's figure itself is not to exceed, instead of a goal for the ratio. */
-  limit?: number;
+  goal?: Goal;
   measure(bench: Bench): Promise<Figures>;
 }
+
+/** What is to be reached, or not to be exceeded when less is better. */
+export type Goal =
+  /** By product to baseline. */
+  | { ratio: number | Record<Runtime, number> }
+  /** By the product's own figure. */
+  | { figure: number }
+  /** By product minus baseline. */
+  | { difference: number };
 
 export interface Figures {
   baseline: number;
@@ -39,6 +52,10 @@ export interface Effort {
   rounds: number;
   /** Records that stream through in the memory rows. */
   streamed: number;
+  /** Updates that a replication row makes. */
+  updates: number;
+  /** Seconds in which a slow consumer takes an update each. */
+  slow: number;
   /** Calls of the allocation row. */
   counted: number;
   /** Processes started, of each kind, in the start-up row. */
@@ -50,6 +67,8 @@ export const FULL: Effort = {
   round: 120,
   rounds: 21,
   streamed: 10_000_000,
+  updates: 1_000_000,
+  slow: 20,
   counted: 100_000,
   starts: 11,
 };
@@ -59,11 +78,13 @@ export const QUICK: Effort = {
   round: 50,
   rounds: 5,
   streamed: 300_000,
+  updates: 200_000,
+  slow: 3,
   counted: 10_000,
   starts: 3,
 };
 
-/** A run of the bench: how thorough it is, and the servers that it has started. */
+/** A group of rows being measured: how thoroughly, and the servers that were started for it. */
 export class Bench implements AsyncDisposable {
   readonly effort: Effort;
   readonly #started = new Map<() => Promise<Server>, Promise<Server>>();
@@ -83,6 +104,11 @@ export class Bench implements AsyncDisposable {
 
   mock(): Promise<Server> {
     return this.#once(startMock);
+  }
+
+  /** A mock server that can be followed. */
+  master(): Promise<Server> {
+    return this.#once(startMaster);
   }
 
   canned(): Promise<Server> {
@@ -107,16 +133,21 @@ export class Bench implements AsyncDisposable {
 
   /**
    * Alternates rounds of the baseline and of the product, so that whatever else the machine does
-   * meets both alike. `units` is what one call counts for.
+   * meets both alike. `units` is what one call counts for, of the product where that differs.
    */
-  async compare(baseline: Work, product: Work, units = 1): Promise<Figures> {
+  async compare(
+    baseline: Work,
+    product: Work,
+    units = 1,
+    productUnits = units,
+  ): Promise<Figures> {
     const { warmUp, round, rounds } = this.effort;
     const baselineCalls = await calibrate(baseline, warmUp, round);
     const productCalls = await calibrate(product, warmUp, round);
     const baselineRates: number[] = [], productRates: number[] = [];
     for (let i = 0; i < rounds; i++) {
       baselineRates.push(await rate(baseline, baselineCalls) * units);
-      productRates.push(await rate(product, productCalls) * units);
+      productRates.push(await rate(product, productCalls) * productUnits);
     }
     return figures(baselineRates, productRates);
   }

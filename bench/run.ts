@@ -14,6 +14,8 @@ import { rows as concurrent } from "./groups/concurrent.ts";
 import { rows as large } from "./groups/large.ts";
 import { rows as memory } from "./groups/memory.ts";
 import { rows as mockServer } from "./groups/mock_server.ts";
+import { rows as replication } from "./groups/replication.ts";
+import { rows as rpc } from "./groups/rpc.ts";
 import { rows as sequential } from "./groups/sequential.ts";
 import { rows as startUp } from "./groups/start_up.ts";
 import { machine, runtimeVersion } from "./runtime.ts";
@@ -25,6 +27,8 @@ const groups: Record<string, Row[]> = {
   large,
   codec,
   mock: mockServer,
+  rpc,
+  replication,
   memory,
   allocation,
   startup: startUp,
@@ -51,7 +55,7 @@ interface Options {
 
 const options = readOptions();
 if (options.help) console.log(HELP);
-else await run(chosen(options));
+else await run(chosen(options), options);
 
 function readOptions(): Options {
   try {
@@ -68,14 +72,15 @@ function readOptions(): Options {
   }
 }
 
-function chosen({ only }: Options): Row[] {
+/** The rows that were asked for, by group. */
+function chosen({ only }: Options): Row[][] {
   const isChosen = (group: string, { name, against }: Row) =>
     only === undefined ||
     only.some((part) => [group, name, against].some((text) => text.includes(part)));
-  const rows = Object.entries(groups).flatMap(([group, rows]) =>
+  const rows = Object.entries(groups).map(([group, rows]) =>
     rows.filter((row) => isChosen(group, row))
   );
-  return rows.length > 0 ? rows : refuse(`no row is called "${only?.join('" or "')}"`);
+  return rows.flat().length > 0 ? rows : refuse(`no row is called "${only?.join('" or "')}"`);
 }
 
 function refuse(why: string): never {
@@ -83,28 +88,31 @@ function refuse(why: string): never {
   process.exit(2);
 }
 
-async function run(rows: Row[]): Promise<void> {
+async function run(groups: Row[][], { quick = false, json: file }: Options): Promise<void> {
   const about = {
     date: new Date().toISOString().slice(0, 10),
     runtime: runtimeVersion,
     machine: machine(),
     server: process.env.KT_SERVER ?? "mock server",
-    quick: options.quick ?? false,
+    quick,
   };
   const outcomes: Outcome[] = [];
-  await using bench = new Bench(about.quick ? QUICK : FULL);
+  let current: Bench | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, async () => {
-      await bench[Symbol.asyncDispose]();
+      await current?.[Symbol.asyncDispose]();
       process.exit(1);
     });
   }
-  for (const row of rows) {
-    process.stderr.write(`${row.name} against ${row.against}\n`);
-    outcomes.push({ row, figures: await measure(row, bench) });
+  for (const rows of groups) {
+    await using bench = current = new Bench(quick ? QUICK : FULL);
+    for (const row of rows) {
+      process.stderr.write(`${row.name} against ${row.against}\n`);
+      outcomes.push({ row, figures: await measure(row, bench) });
+    }
   }
   console.log(table(about, outcomes));
-  if (options.json !== undefined) await writeFile(options.json, json(about, outcomes));
+  if (file !== undefined) await writeFile(file, json(about, outcomes));
 }
 
 async function measure(row: Row, bench: Bench): Promise<Figures | NotAvailable> {

@@ -22,6 +22,12 @@ export function startMock(): Promise<Server> {
   return listening(startScript("mock_server/cli.ts", ["--port", "0"]), /^kt:\/\/.*:(\d+)$/);
 }
 
+/** A mock server with an update log, for replication. */
+export function startMaster(): Promise<Server> {
+  const log = ["--sid", "1", "--ulog", "--ulim", "256m"];
+  return listening(startScript("mock_server/cli.ts", ["--port", "0", ...log]), /^kt:\/\/.*:(\d+)$/);
+}
+
 /** The server that counts bytes and answers with bytes; see its file. */
 export function startCannedServer(): Promise<Server> {
   return listening(startScript("bench/programs/canned_server.ts"), /^listening on (\d+)$/);

@@ -2,7 +2,7 @@
 
 import type { Figures, Row } from "./bench.ts";
 import { NotAvailable } from "./bench.ts";
-import { runtime } from "./runtime.ts";
+import { type Runtime, runtime } from "./runtime.ts";
 
 export interface Outcome {
   row: Row;
@@ -45,25 +45,27 @@ export function table(about: About, outcomes: Outcome[]): string {
 }
 
 function cells({ row, figures }: Outcome): string[] {
-  const { name, unit, against, limit } = row;
-  const goal = goalOf(row);
-  const toReach = limit !== undefined
-    ? `<= ${limit} ${unit}`
-    : goal !== undefined
-    ? `${row.lessIsBetter ? "<=" : ">="} ${goal}`
-    : "";
+  const about = [row.name, row.unit, row.against];
   if (figures instanceof NotAvailable) {
-    return [name, unit, against, "", "", "", toReach, `not available: ${figures.message}`];
+    return [...about, "", "", "", toReach(row), `not available: ${figures.message}`];
   }
   const { baseline, product, ratio } = figures;
-  const verdict = { true: "reached", false: "short", undefined: "" };
+  const reached = isReached(row, figures);
   return [
-    ...[name, unit, against],
+    ...about,
     ...[baseline, product].map(short),
     ratio.toFixed(2),
-    toReach,
-    verdict[`${reached(row, figures)}`],
+    toReach(row),
+    reached === undefined ? "" : reached ? "reached" : "short",
   ];
+}
+
+function toReach({ goal, unit, lessIsBetter }: Row): string {
+  if (goal === undefined) return "";
+  const sign = lessIsBetter ? "<=" : ">=";
+  if ("ratio" in goal) return `${sign} ${ratioOf(goal.ratio)}`;
+  if ("figure" in goal) return `${sign} ${short(goal.figure)} ${unit}`;
+  return `${sign} +${goal.difference} ${unit}`;
 }
 
 /** Three digits, and thousands or millions. */
@@ -73,26 +75,32 @@ function short(n: number): string {
   return `${scaled.toFixed(scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0)}${suffix}`;
 }
 
-function goalOf({ goal }: Row): number | undefined {
-  return typeof goal === "object" ? goal[runtime] : goal;
+function ratioOf(ratio: number | Record<Runtime, number>): number {
+  return typeof ratio === "object" ? ratio[runtime] : ratio;
 }
 
 /** Whether a row is as it should be; `undefined` when nothing is said about that. */
-function reached(row: Row, { product, ratio }: Figures): boolean | undefined {
-  if (row.limit !== undefined) return product <= row.limit;
-  const goal = goalOf(row);
+function isReached(
+  { goal, lessIsBetter }: Row,
+  { baseline, product, ratio }: Figures,
+): boolean | undefined {
   if (goal === undefined) return undefined;
-  return row.lessIsBetter ? ratio <= goal : ratio >= goal;
+  const [got, wanted] = "ratio" in goal
+    ? [ratio, ratioOf(goal.ratio)]
+    : "figure" in goal
+    ? [product, goal.figure]
+    : [product - baseline, goal.difference];
+  return lessIsBetter ? got <= wanted : got >= wanted;
 }
 
 export function json(about: About, outcomes: Outcome[]): string {
   const rows = outcomes.map(({ row, figures }) => {
-    const { name, against, unit, lessIsBetter = false, limit } = row;
+    const { name, against, unit, lessIsBetter = false } = row;
     return {
-      ...{ name, against, unit, lessIsBetter, goal: goalOf(row), limit },
+      ...{ name, against, unit, lessIsBetter, toReach: toReach(row) },
       ...figures instanceof NotAvailable
         ? { notAvailable: figures.message }
-        : { ...figures, reached: reached(row, figures) },
+        : { ...figures, reached: isReached(row, figures) },
     };
   });
   return `${JSON.stringify({ ...about, rows }, null, 2)}\n`;

@@ -12,9 +12,9 @@ interface Client {
 }
 
 export const rows: Row[] = [
-  row("100 concurrent get", { deno: 2, bun: 1.2 }, gets, 100),
-  row("1000 concurrent get", { deno: 4, bun: 1.5 }, gets, 1000),
-  row("1000 concurrent set", { deno: 4, bun: 1.5 }, sets, 1000),
+  row("100 concurrent get", { ratio: { deno: 2, bun: 1.2 } }, gets, 100),
+  row("1000 concurrent get", { ratio: { deno: 4, bun: 1.5 } }, gets, 1000),
+  row("1000 concurrent set", { ratio: { deno: 4, bun: 1.5 } }, sets, 1000),
 ];
 
 function row(

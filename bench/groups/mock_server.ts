@@ -44,7 +44,7 @@ function row(
     name,
     against: "canned bytes",
     unit,
-    goal: 0.8,
+    goal: { ratio: 0.8 },
     async measure(bench) {
       const mockServer = await bench.mock(), cannedServer = await bench.canned();
       // Puts the records into the server.
