@@ -121,7 +121,5 @@ function text(x: number, y: number, content: string, anchor: string): string {
     /[&<>]/g,
     (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]!,
   );
-  return `<text x="${x.toFixed(1)}" y="${
-    y.toFixed(1)
-  }" text-anchor="${anchor}">${escaped}</text>`;
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped}</text>`;
 }

@@ -69,8 +69,10 @@ await runTogether(Math.min(end, begin + seconds * 100));
 await markStart();
 const progress = setInterval(() => {
   const elapsed = ((performance.now() - begin) / 1000).toFixed();
+  const { rss } = process.memoryUsage();
   console.log(
-    `${elapsed} s: ${tally.runs} clients, ${tally.calls} calls, ${tally.faultCount} faults`,
+    `${elapsed} s: ${tally.runs} clients, ${tally.calls} calls, ${tally.faultCount} faults, ` +
+      `${mebibytes(rss)} resident`,
   );
 }, PROGRESS);
 await runTogether(end);

@@ -265,7 +265,9 @@ test("a reply that is cut off gives what came of it, and the rest is asked for a
   await turn();
   // "a" was passed over, so it is not there; of "c" not everything came.
   assertEquals(values(results), [null, "of b", "waits", "waits"]);
-  assertEquals(second.send(...first.queue.lose(new Error("cut"), { serial: 1, made: 1 })), ["get 0:c 0:d"]);
+  assertEquals(second.send(...first.queue.lose(new Error("cut"), { serial: 1, made: 1 })), [
+    "get 0:c 0:d",
+  ]);
   second.receive(replies.get({ key: "c", value: "new" }));
   await turn();
   assertEquals(values(results), [null, "of b", "new", null]);
