@@ -2,7 +2,13 @@
 
 import { ProtocolError } from "../errors.ts";
 import type { Key, Value } from "../types.ts";
-import { COUNT_SIZE, Magic, RECORD_HEADER_SIZE, SCRIPT_RECORD_HEADER_SIZE } from "./constants.ts";
+import {
+  COUNT_SIZE,
+  Magic,
+  RECORD_HEADER_SIZE,
+  ROW_COST,
+  SCRIPT_RECORD_HEADER_SIZE,
+} from "./constants.ts";
 import { i64At, u32At } from "./bytes.ts";
 import { type ByteReader, collect, type Decoder } from "./decoder.ts";
 import type { ByteWriter } from "./writer.ts";
@@ -192,7 +198,7 @@ export function* decodeScriptReply(
   for (let i = 0; i < count; i++) {
     if (r.available < SCRIPT_RECORD_HEADER_SIZE) yield SCRIPT_RECORD_HEADER_SIZE;
     const keySize = r.u32(), valueSize = r.u32();
-    left -= SCRIPT_RECORD_HEADER_SIZE + keySize + valueSize;
+    left -= ROW_COST + keySize + valueSize;
     if (left < 0) throw tooLarge(maxBytes);
     const key = r.available >= keySize ? r.copy(keySize) : yield* collect(r, keySize);
     const value = r.available >= valueSize ? r.copy(valueSize) : yield* collect(r, valueSize);

@@ -77,7 +77,10 @@ export interface ConnectOptions<V = Uint8Array, In = Value> extends ServerOption
   reconnect?: boolean | ReconnectOptions;
   /** Whether, and how, neighbouring calls share a request. Default `true`. */
   batching?: boolean | BatchingOptions;
-  /** Most bytes of keys and values in one reply. Default 2^29 (512 MiB). */
+  /**
+   * Most bytes of keys and values in one reply; each row that a procedure puts out counts for 128
+   * bytes more, about what it takes in memory. Default 2^29 (512 MiB).
+   */
   maxReplyBytes?: number;
   /** Most calls that may be pending. Default 1000000. */
   maxQueue?: number;

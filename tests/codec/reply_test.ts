@@ -1,7 +1,7 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { type ByteReader, type Decoder, Feed } from "../../src/codec/decoder.ts";
 import { decodeCount, decodeGetReply, decodeScriptReply, REFUSED } from "../../src/codec/reply.ts";
-import { Magic } from "../../src/codec/constants.ts";
+import { Magic, ROW_COST } from "../../src/codec/constants.ts";
 import { ByteWriter } from "../../src/codec/writer.ts";
 import { ProtocolError } from "../../src/errors.ts";
 import { test } from "../_harness.ts";
@@ -89,12 +89,15 @@ test("decodeGetReply() takes as many bytes as it may, and refuses one more befor
   );
 });
 
-test("decodeScriptReply() counts the records' heads too, for empty records cost memory as well", () => {
+test("decodeScriptReply() counts what a record takes in memory, be it empty", () => {
   const empties = (count: number) => (w: ByteWriter) => {
     w.u8(Magic.PLAY_SCRIPT);
     w.u32(count);
     for (let i = 0; i < count; i++) w.scriptRecord("", "");
   };
-  assertEquals(decode((r) => decodeScriptReply(r, 80), empties(10))?.length, 10);
-  assertThrows(() => decode((r) => decodeScriptReply(r, 80), empties(11)), ProtocolError);
+  assertEquals(decode((r) => decodeScriptReply(r, 10 * ROW_COST), empties(10))?.length, 10);
+  assertThrows(
+    () => decode((r) => decodeScriptReply(r, 10 * ROW_COST), empties(11)),
+    ProtocolError,
+  );
 });
