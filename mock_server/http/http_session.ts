@@ -30,7 +30,11 @@ function* serveRequest(session: Session, reader: ByteReader, rpc: RpcServer): De
     state.recorder.add(note, session.id);
   }
   const { keepAlive } = request;
-  if (request.target.startsWith(RPC_PREFIX)) yield* rpc.serve(session, request, keepAlive);
-  else serveRest(session, request, keepAlive);
+  if (request.target.startsWith(RPC_PREFIX)) {
+    const waiting = rpc.serve(session, request, keepAlive);
+    if (waiting !== undefined) yield waiting;
+  } else {
+    serveRest(session, request, keepAlive);
+  }
   return keepAlive;
 }

@@ -2,10 +2,9 @@
 
 import { fromByteText, parseDecimal, parseInteger, toByteText } from "../../src/codec/byte_text.ts";
 import { urlDecode } from "../../src/codec/column.ts";
-import type { Decoder } from "../../src/codec/decoder.ts";
 import { encodeRpcReply } from "../../src/codec/http_reply.ts";
 import { type HttpRequest, splitTarget } from "../../src/codec/http_request.ts";
-import { decodeInput, type Row } from "../../src/codec/tsv.ts";
+import { type Column, decodeInput, type Row } from "../../src/codec/tsv.ts";
 import type { Session } from "../session/session.ts";
 import { Cursor } from "../storage/cursor.ts";
 import type { Database, Storage } from "../storage/storage.ts";
@@ -26,6 +25,12 @@ const PROCEDURES: ReadonlyMap<string, RpcProcedure> = new Map([
   ...cursorProcedures,
 ]);
 
+/** Their names by the paths that need no decoding, as most do. */
+const KNOWN_PATHS: ReadonlyMap<string, string> = new Map(
+  Array.from(PROCEDURES.keys(), (name) => [RPC_PREFIX + name, name]),
+);
+const NO_QUERY = new Uint8Array(0);
+
 /** Seconds that a condition is waited for when nothing else is said. */
 const DEFAULT_WAIT = 30;
 
@@ -33,10 +38,10 @@ type Rows = ReadonlyMap<string, Uint8Array>;
 
 interface Outcome {
   readonly failure?: Failure | void;
-  readonly output: Rows;
+  readonly output: ReadonlyMap<string, Column>;
 }
 
-const NO_ROWS: Rows = new Map();
+const NO_ROWS: Outcome["output"] = new Map();
 
 /** Serves procedures to all connections of a server. */
 export class RpcServer {
@@ -49,40 +54,52 @@ export class RpcServer {
     this.#parts = parts;
   }
 
-  /** Carries out the call that a request is, and writes the reply. */
-  *serve(session: Session, request: HttpRequest, keepAlive: boolean): Decoder<void> {
-    const [path, query] = splitTarget(request.target);
-    const name = procedureName(path.slice(RPC_PREFIX.length));
-    const input = decodeInput(query, request.headers.get("content-type"), request.body);
-    const { failure, output } = yield* this.#execute(session, name, input);
-    const head = {
-      status: failure?.status ?? 200,
-      date: session.state.storage.clock.now(),
-      keepAlive,
+  /**
+   * Carries out the call that a request is, and writes the reply: at once, or when the promise
+   * resolves.
+   */
+  serve(session: Session, request: HttpRequest, keepAlive: boolean): Promise<void> | undefined {
+    const { target, method, headers, body } = request;
+    const known = KNOWN_PATHS.get(target);
+    const [path, query] = known === undefined ? splitTarget(target) : [target, NO_QUERY];
+    const name = known ?? procedureName(path.slice(RPC_PREFIX.length));
+    const input = decodeInput(query, headers.get("content-type"), body);
+    const reply = (outcome: Outcome) => {
+      const status = outcome.failure?.status ?? 200;
+      const head = { status, date: session.state.storage.clock.now(), keepAlive };
+      encodeRpcReply(session.out, head, rowsOf(outcome), method !== "HEAD");
     };
-    encodeRpcReply(session.out, head, rowsOf(output, failure), request.method !== "HEAD");
+    const outcome = input.has("WAIT")
+      ? this.#executeLater(session, name, input)
+      : this.#execute(session, name, input);
+    if (outcome instanceof Promise) return outcome.then(reply);
+    reply(outcome);
+    return undefined;
   }
 
-  *#execute(session: Session, name: string, input: Rows): Decoder<Outcome> {
-    if (input.has("WAIT")) {
-      let signalled = false;
-      yield this.#wait(session, input).then((value) => void (signalled = value));
-      if (!signalled) return { failure: TIMED_OUT, output: NO_ROWS };
-    }
+  async #executeLater(session: Session, name: string, input: Rows): Promise<Outcome> {
+    const signalled = await this.#wait(session, input);
+    return signalled
+      ? this.#execute(session, name, input)
+      : { failure: TIMED_OUT, output: NO_ROWS };
+  }
+
+  #execute(session: Session, name: string, input: Rows): Outcome | Promise<Outcome> {
     const { state } = session;
     const database = findDatabase(state.storage, textOf(input, "DB") ?? "");
     const cursor = this.#cursor(session, textOf(input, "CUR") ?? "", database, name);
     if (cursor === "deleted") return { output: NO_ROWS };
     const call = new RpcCall(this.#parts, state, input, database, cursor);
     const procedure = PROCEDURES.get(name);
-    let failure = procedure === undefined
+    const failure = procedure === undefined
       ? { status: 501, message: `not implemented: ${name}` }
       : procedure(call);
-    if (failure instanceof Promise) {
-      let settled: Failure | void = undefined;
-      yield failure.then((value) => void (settled = value));
-      failure = settled;
-    }
+    return failure instanceof Promise
+      ? failure.then((settled) => this.#outcome(call, settled))
+      : this.#outcome(call, failure);
+  }
+
+  #outcome(call: RpcCall, failure: Failure | void): Outcome {
     this.#signal(call);
     return { failure, output: call.output };
   }
@@ -136,15 +153,14 @@ export function findDatabase(storage: Storage, text: string): Database | undefin
   return databases.findLast((database) => database.name === name);
 }
 
-function rowsOf(output: Rows, failure: Failure | void): Row[] {
-  const rows = Array.from(output, ([name, value]): Row => [fromByteText(name), value]);
-  if (failure !== undefined) rows.push([fromByteText("ERROR"), fromByteText(failure.message)]);
+function rowsOf({ output, failure }: Outcome): Row[] {
+  const rows: Row[] = [...output];
+  if (failure !== undefined) rows.push(["ERROR", failure.message]);
   return rows;
 }
 
-/** What a path names; most need no decoding. */
+/** What a path names. */
 function procedureName(encoded: string): string {
-  if (PROCEDURES.has(encoded)) return encoded;
   const name = urlDecode(fromByteText(encoded), 0, encoded.length);
   return toByteText(name, 0, name.length);
 }

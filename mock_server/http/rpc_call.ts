@@ -1,7 +1,8 @@
 /** One call of a procedure over HTTP: its input, its output, and what it works on. */
 
-import { fromByteText, parseInteger, toByteText } from "../../src/codec/byte_text.ts";
+import { commonText, fromByteText, parseInteger, toByteText } from "../../src/codec/byte_text.ts";
 import { NEVER, XT_NEVER } from "../../src/codec/constants.ts";
+import type { Column } from "../../src/codec/tsv.ts";
 import type { ServerState } from "../session/state.ts";
 import type { Cursor } from "../storage/cursor.ts";
 import type { Database, StoredRecord } from "../storage/storage.ts";
@@ -16,7 +17,7 @@ export class RpcCall {
   readonly server: RpcParts;
   readonly state: ServerState;
   readonly input: ReadonlyMap<string, Uint8Array>;
-  readonly output = new Map<string, Uint8Array>();
+  readonly output = new Map<string, Column>();
   /** What the parameter `DB` names. */
   readonly database: Database | undefined;
   /** What the parameter `CUR` names. */
@@ -73,7 +74,7 @@ export class RpcCall {
 
   /** Adds a row to the output. */
   give(name: string, value: Uint8Array | string | number | bigint): void {
-    this.output.set(name, value instanceof Uint8Array ? value : fromByteText(String(value)));
+    this.output.set(name, value instanceof Uint8Array ? value : String(value));
   }
 
   /** Adds a row with an underscore and a key as its name. */
@@ -93,7 +94,7 @@ export function textOf(
   name: string,
 ): string | undefined {
   const bytes = input.get(name);
-  return bytes === undefined ? undefined : toByteText(bytes, 0, bytes.length);
+  return bytes === undefined ? undefined : commonText(bytes, 0, bytes.length);
 }
 
 /** A procedure that needs a database. */

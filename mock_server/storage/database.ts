@@ -104,7 +104,8 @@ export class Database {
 
   /** Stores a record; `xt` as in a request: seconds from now, or negative seconds since 1970. */
   set(key: Uint8Array, value: Uint8Array, xt: number = XT_NEVER): void {
-    this.setPayload(payloadOf(key, value), key.length, xt);
+    const { bytes, slab } = this.#slabs.placeBoth(key, value);
+    this.#set(bytes, slab, key.length, this.#expiration(xt), undefined);
   }
 
   /** Stores a record whose key and value stand behind each other in `payload`, which is kept. */

@@ -3,6 +3,8 @@
  * so many payloads share one; when most of them are gone, the rest can be moved.
  */
 
+import { payloadOf } from "./record.ts";
+
 /** The bytes of a slab. */
 const SLAB_SIZE = 64 * 1024;
 /** Larger payloads have memory of their own. */
@@ -47,18 +49,19 @@ export class Slabs {
   place(from: Uint8Array, start: number, end: number): Placed {
     const size = end - start;
     if (size > LARGEST) return { bytes: from.slice(start, end), slab: null };
-    let slab = this.#current;
-    if (slab.used + size > slab.bytes.length) {
-      this.#release(slab);
-      slab = this.#current = { bytes: new Uint8Array(SLAB_SIZE), used: 0, live: 0 };
-      this.#taken += SLAB_SIZE;
-    }
-    const { bytes, used } = slab;
-    if (size <= LOOP_SIZE) {
-      for (let i = 0; i < size; i++) bytes[used + i] = from[start + i];
-    } else {
-      bytes.set(from.subarray(start, end), used);
-    }
+    const slab = this.#room(size), { bytes, used } = slab;
+    copy(from, start, end, bytes, used);
+    slab.used = used + size;
+    return { bytes: bytes.subarray(used, used + size), slab };
+  }
+
+  /** The same of a key and a value, which are put behind each other. */
+  placeBoth(key: Uint8Array, value: Uint8Array): Placed {
+    const size = key.length + value.length;
+    if (size > LARGEST) return { bytes: payloadOf(key, value), slab: null };
+    const slab = this.#room(size), { bytes, used } = slab;
+    copy(key, 0, key.length, bytes, used);
+    copy(value, 0, value.length, bytes, used + key.length);
     slab.used = used + size;
     return { bytes: bytes.subarray(used, used + size), slab };
   }
@@ -77,7 +80,27 @@ export class Slabs {
     if (slab.live === 0 && slab !== this.#current) this.#taken -= SLAB_SIZE;
   }
 
+  /** The slab that has room for so many bytes. */
+  #room(size: number): Slab {
+    const slab = this.#current;
+    if (slab.used + size <= slab.bytes.length) return slab;
+    this.#release(slab);
+    this.#taken += SLAB_SIZE;
+    return this.#current = { bytes: new Uint8Array(SLAB_SIZE), used: 0, live: 0 };
+  }
+
   #release(slab: Slab): void {
     if (slab.bytes.length > 0 && slab.live === 0) this.#taken -= SLAB_SIZE;
   }
+}
+
+function copy(
+  from: Uint8Array,
+  start: number,
+  end: number,
+  to: Uint8Array,
+  at: number,
+): void {
+  if (end - start > LOOP_SIZE) to.set(from.subarray(start, end), at);
+  else for (let i = start; i < end; i++) to[at + i - start] = from[i];
 }

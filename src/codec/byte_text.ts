@@ -3,12 +3,24 @@
  * HTTP's lines and the names of rows are kept so: any byte survives, and `<` orders by unsigned bytes.
  */
 
+import { charCode } from "./char_code.ts";
+
 /** More arguments than this in one call may overflow the stack of a runtime. */
 const CALL_SIZE = 8192;
+/** Up to this many characters, adding one at a time is quicker than that call. */
+const LOOP_SIZE = 12;
+/** Longer texts are not kept. */
+const COMMON_SIZE = 64;
+/** As many texts are kept, a power of two. */
+const COMMON_COUNT = 256;
 
 /** The bytes from `start` to `end` as text of one character each. */
 export function toByteText(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
+  if (end - start <= LOOP_SIZE) {
+    for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]);
+    return text;
+  }
   for (let at = start; at < end; at += CALL_SIZE) {
     const part = bytes.subarray(at, Math.min(at + CALL_SIZE, end));
     text += String.fromCharCode.apply(null, part as unknown as number[]);
@@ -16,18 +28,69 @@ export function toByteText(bytes: Uint8Array, start: number, end: number): strin
   return text;
 }
 
+/** The texts that {@linkcode commonText} returned last, and their bytes. */
+const common: string[] = new Array(COMMON_COUNT).fill("");
+const commonBytes = new Uint8Array(COMMON_COUNT * COMMON_SIZE);
+
+/**
+ * {@linkcode toByteText} for what comes again and again, such as names: to look a text up takes much
+ * less time than to make it.
+ */
+export function commonText(bytes: Uint8Array, start: number, end: number): string {
+  const size = end - start;
+  if (size > COMMON_SIZE || size === 0) return toByteText(bytes, start, end);
+  // Where a text is kept depends on its size and three of its bytes.
+  const place = (size * 37 + bytes[start] * 5 + bytes[start + (size >> 1)] * 17 + bytes[end - 1]) &
+    (COMMON_COUNT - 1);
+  const at = place * COMMON_SIZE;
+  let same = common[place].length === size ? 0 : size + 1;
+  while (same < size && commonBytes[at + same] === bytes[start + same]) same++;
+  if (same === size) return common[place];
+  for (let i = 0; i < size; i++) commonBytes[at + i] = bytes[start + i];
+  return common[place] = toByteText(bytes, start, end);
+}
+
+/** Whether the bytes from `start` to `end` are this text. */
+export function isByteText(
+  text: string,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  if (text.length !== end - start) return false;
+  for (let i = 0; i < text.length; i++) {
+    if (charCode(text, i) !== bytes[start + i]) return false;
+  }
+  return true;
+}
+
 /** The opposite of {@linkcode toByteText}. */
 export function fromByteText(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  for (let i = 0; i < text.length; i++) bytes[i] = charCode(text, i);
   return bytes;
 }
+
+/** A number in decimal digits and nothing else, exact if they are at most 15; -1 for what is none. */
+export function parseDigits(bytes: Uint8Array, start: number, end: number): number {
+  let n = start < end ? 0 : -1;
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at] - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    n = n * 10 + digit;
+  }
+  return n;
+}
+
+/** What a double holds exactly; most numbers are such. */
+const SAFE_INTEGER = /^-?\d{1,15}$/;
 
 /**
  * Reads a whole number as ktserver does: blanks, a sign, digits; what follows is ignored, no digits
  * are 0, and what does not fit into 64 signed bits wraps round.
  */
 export function parseInteger(text: string): bigint {
+  if (SAFE_INTEGER.test(text)) return BigInt(Number(text));
   const [, sign, digits] = /^[\t-\r ]*([-+]?)(\d*)/.exec(text)!;
   // 2^64 divides 10^64, so digits further in front make no difference.
   const magnitude = BigInt(digits.slice(-64));

@@ -13,6 +13,29 @@ export function i64At(bytes: Uint8Array, at: number): number {
   return (u32At(bytes, at) | 0) * 0x1_0000_0000 + u32At(bytes, at + 4);
 }
 
+/** Memory for {@linkcode sharedCopy}, and how much of it is taken. */
+let shared = new Uint8Array(0), taken = 0;
+const SHARED_SIZE = 16 * 1024;
+/** Larger copies have memory of their own. */
+const LARGEST_SHARED = 1024;
+
+/**
+ * A part of some bytes, where it can stay, perhaps in memory that others share: to make an array takes
+ * a runtime much longer than to fill a small one.
+ */
+export function sharedCopy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const size = end - start;
+  if (size > LARGEST_SHARED) return bytes.slice(start, end);
+  if (taken + size > shared.length) {
+    shared = new Uint8Array(SHARED_SIZE);
+    taken = 0;
+  }
+  const copy = shared.subarray(taken, taken += size);
+  if (size > LOOP_SIZE) copy.set(bytes.subarray(start, end));
+  else for (let i = 0; i < size; i++) copy[i] = bytes[start + i];
+  return copy;
+}
+
 /** A part of some bytes, in memory of its own: a small one never keeps a large buffer alive. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const size = end - start;

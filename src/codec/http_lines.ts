@@ -1,12 +1,50 @@
 /** The lines of which the heads of HTTP requests and replies are made. */
 
-import { toByteText } from "./byte_text.ts";
+import { fromByteText, toByteText } from "./byte_text.ts";
 import type { ByteReader, Decoder } from "./decoder.ts";
 
 /** The longest line that ktserver takes: what is beyond it counts as the next line. */
 export const MAX_LINE = 8191;
 
-const LF = 0x0a, SPACE = 0x20;
+const EMPTY: Uint8Array = new Uint8Array(0);
+
+const NUL = 0, LF = 0x0a, CR = 0x0d, SPACE = 0x20;
+
+/** A line as a server understands it, without its end: the bytes from `start` to `end`. */
+export class Line {
+  /** Where it stands; valid until the next suspension. */
+  bytes = EMPTY;
+  start = 0;
+  end = 0;
+
+  /** Takes the next line where it stands, if it is at hand and nothing has to be left out of it. */
+  take(r: ByteReader): boolean {
+    const { window, position, end } = r;
+    for (let at = position; at < end; at++) {
+      const c = window[at];
+      if (c > CR) continue;
+      if (c === LF) {
+        if (at - position >= MAX_LINE) return false;
+        this.bytes = window;
+        this.start = position;
+        this.end = at > position && window[at - 1] === CR ? at - 1 : at;
+        r.position = at + 1;
+        return true;
+      }
+      if (c === NUL || (c === CR && window[at + 1] !== LF)) return false;
+    }
+    return false;
+  }
+
+  /** Takes the next line as {@linkcode decodeLine} does, and cuts it at a NUL, as the server's texts. */
+  *gather(r: ByteReader): Decoder<void> {
+    const text = yield* decodeLine(r);
+    const nul = text.indexOf("\0");
+    this.bytes = fromByteText(text);
+    this.start = 0;
+    this.end = nul < 0 ? text.length : nul;
+  }
+}
 
 /**
  * The next line without its end, one character per byte. CRs are dropped wherever they stand. A line
@@ -37,9 +75,11 @@ export function* decodeLine(r: ByteReader): Decoder<string> {
 
 /** The position of the LF that ends the next line, if that is at hand; else -1. */
 export function lineEnd(r: ByteReader): number {
-  // The window may hold older bytes behind its end.
-  const at = r.available === 0 ? -1 : r.window.indexOf(LF, r.position);
-  return at < r.end ? at : -1;
+  const { window, position, end } = r;
+  for (let at = position; at < end; at++) {
+    if (window[at] === LF) return at;
+  }
+  return -1;
 }
 
 /** How many characters have to be read until `count` of them are no CRs. */

@@ -1,16 +1,22 @@
 /** Replies over HTTP: encoded by a server, decoded by a client (docs/protocol.md, section 5). */
 
 import { ProtocolError } from "../errors.ts";
-import { toByteText } from "./byte_text.ts";
+import { commonText, fromByteText, isByteText, parseDigits, toByteText } from "./byte_text.ts";
 import { copyOf } from "./bytes.ts";
+import { charCode } from "./char_code.ts";
+import type { ColumnEncoding } from "./column.ts";
+import { ROW_COST } from "./constants.ts";
 import { type ByteReader, collect, type Decoder } from "./decoder.ts";
 import { lineEnd, MAX_LINE, splitHeader } from "./http_lines.ts";
 import { type HttpRefusal, keepsAlive } from "./http_request.ts";
 import {
+  type Column,
+  columnBytes,
   decodeRows,
   encodeColumns,
   encodeRows,
   parseContentType,
+  type ReceivedRow,
   replyEncoding,
   type Row,
   rowsSize,
@@ -38,10 +44,13 @@ const REASONS: Readonly<Record<number, string>> = {
 
 /** More lines than this are no head of a reply. */
 const MAX_HEADERS = 100;
-/** `HTTP/1.1 200` and one more. */
-const STATUS_SIZE = 13;
+const VERSIONS: readonly string[] = ["HTTP/1.1 ", "HTTP/1.0 "];
+/** `HTTP/1.1 200`. */
+const STATUS_SIZE = 12;
+/** Those below are no last words. */
+const FIRST_STATUS = 200;
 
-const CR = 0x0d, SPACE = 0x20;
+const LF = 0x0a, CR = 0x0d, SPACE = 0x20;
 
 /** What the head of every reply says. */
 export interface HttpReplyHead {
@@ -52,11 +61,24 @@ export interface HttpReplyHead {
   readonly keepAlive: boolean;
 }
 
+/** What the head that was written last began with, and what it was written for: many are alike. */
+let lastStart: Uint8Array = new Uint8Array(0),
+  lastStatus = 0,
+  lastSecond = NaN,
+  lastKeepAlive = false;
+
 function encodeHead(w: ByteWriter, { status, date, keepAlive }: HttpReplyHead): void {
-  w.ascii(
-    `HTTP/1.1 ${status} ${REASONS[status]}\r\nServer: ${SERVER_NAME}\r\n` +
-      `Date: ${new Date(date).toUTCString()}\r\n${keepAlive ? "" : "Connection: close\r\n"}`,
-  );
+  const second = Math.floor(date / 1000);
+  if (second !== lastSecond || status !== lastStatus || keepAlive !== lastKeepAlive) {
+    lastStart = fromByteText(
+      `HTTP/1.1 ${status} ${REASONS[status]}\r\nServer: ${SERVER_NAME}\r\n` +
+        `Date: ${new Date(date).toUTCString()}\r\n${keepAlive ? "" : "Connection: close\r\n"}`,
+    );
+    lastSecond = second;
+    lastStatus = status;
+    lastKeepAlive = keepAlive;
+  }
+  w.bytes(lastStart);
 }
 
 /**
@@ -71,7 +93,7 @@ export function encodeHttpReply(
   body?: Uint8Array,
 ): void {
   encodeHead(w, head);
-  if (length !== null) w.ascii(`Content-Length: ${length}\r\n`);
+  if (length !== null) encodeLength(w, length);
   for (const [name, value] of headers) w.ascii(`${name}: ${value}\r\n`);
   w.ascii("\r\n");
   if (body !== undefined) w.bytes(body);
@@ -88,13 +110,40 @@ export function encodeRpcReply(
   withBody: boolean,
 ): void {
   const encoding = replyEncoding(rows);
-  const sorted = encodeColumns(rows, encoding).toSorted(([a], [b]) => compareBytes(a, b));
-  const length = withBody ? rowsSize(sorted) : null;
-  encodeHttpReply(w, head, length, [["Content-Type", tsvContentType(encoding)]]);
+  const encoded = encodeColumns(rows, encoding);
+  const sorted = rows.length < 2 ? encoded : encoded.toSorted(([a], [b]) => compareColumns(a, b));
+  encodeHead(w, head);
+  if (withBody) encodeLength(w, rowsSize(sorted));
+  w.bytes(headEnds[encoding]);
   if (withBody) encodeRows(w, sorted);
 }
 
+/** How the heads of replies with rows end. */
+const headEnds: Readonly<Record<ColumnEncoding, Uint8Array>> = {
+  "": headEnd(""),
+  U: headEnd("U"),
+  Q: headEnd("Q"),
+  B: headEnd("B"),
+};
+
+function headEnd(encoding: ColumnEncoding): Uint8Array {
+  return fromByteText(`Content-Type: ${tsvContentType(encoding)}\r\n\r\n`);
+}
+
+const CONTENT_LENGTH = fromByteText("Content-Length: "), LINE_END = fromByteText("\r\n");
+
+function encodeLength(w: ByteWriter, length: number): void {
+  w.bytes(CONTENT_LENGTH);
+  w.ascii(String(length));
+  w.bytes(LINE_END);
+}
+
 /** As unsigned bytes, a prefix before what is longer. */
+function compareColumns(a: Column, b: Column): number {
+  if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a === b ? 0 : 1;
+  return compareBytes(columnBytes(a), columnBytes(b));
+}
+
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const size = Math.min(a.length, b.length);
   for (let i = 0; i < size; i++) {
@@ -129,7 +178,7 @@ export interface RpcReply {
   /** Whether the connection stays open. */
   readonly keepAlive: boolean;
   /** What came back; a failure is explained by the row `ERROR`. All bytes belong to the receiver. */
-  readonly rows: Row[];
+  readonly rows: ReceivedRow[];
 }
 
 /**
@@ -144,112 +193,151 @@ export function* decodeHttpReply(
   isHead = false,
 ): Decoder<HttpReply> {
   const headers = new Map<string, string>();
-  const { status, keepAlive, length } = yield* decodeHead(r, maxBytes, isHead, headers);
+  const head = new Head(maxBytes, isHead, headers);
+  while (!head.read(r)) yield r.available + 1;
+  const { status, keepAlive, length } = head;
   const body = r.available >= length ? r.copy(length) : yield* collect(r, length);
   return { status, keepAlive, headers, body };
 }
 
 /**
- * Reads the reply of a procedure.
+ * Reads the reply of a procedure, at once if all of it is at hand, otherwise by a decoder.
  *
  * @param maxBytes What the body may take up, checked before memory is taken.
  */
+export function readRpcReply(r: ByteReader, maxBytes: number): RpcReply | Decoder<RpcReply> {
+  const head = new Head(maxBytes, false, null);
+  if (!head.read(r) || r.available < head.length) return decodeRestOfReply(r, head, maxBytes);
+  const start = r.position;
+  r.skip(head.length);
+  return replyOf(head, r.window, start, maxBytes);
+}
+
+/** {@linkcode readRpcReply} as a decoder. */
 export function* decodeRpcReply(r: ByteReader, maxBytes: number): Decoder<RpcReply> {
-  const { status, keepAlive, length, type } = yield* decodeHead(r, maxBytes, false, null);
-  let body: Uint8Array, start: number;
-  if (r.available >= length) {
-    body = r.window;
-    start = r.position;
-    r.skip(length);
-  } else {
-    body = yield* collect(r, length);
-    start = 0;
-  }
+  const reply = readRpcReply(r, maxBytes);
+  return "rows" in reply ? reply : yield* reply;
+}
+
+function* decodeRestOfReply(r: ByteReader, head: Head, maxBytes: number): Decoder<RpcReply> {
+  while (!head.read(r)) yield r.available + 1;
+  return replyOf(head, yield* collect(r, head.length), 0, maxBytes);
+}
+
+function replyOf(
+  { status, keepAlive, type, length }: Head,
+  body: Uint8Array,
+  start: number,
+  maxBytes: number,
+): RpcReply {
+  checkRows(body, start, start + length, maxBytes);
   const encoding = parseContentType(type);
-  const rows = encoding === null || encoding === "form"
+  const rows: ReceivedRow[] = encoding === null || encoding === "form"
     // An error of the transport itself, such as "413 Request Entity Too Large (...)".
-    ? [[encoder.encode("ERROR"), copyOf(body, start, start + length)] as const]
+    ? [["ERROR", copyOf(body, start, start + length)]]
     : decodeRows(body, start, start + length, encoding);
   return { status, keepAlive, rows };
 }
 
-interface Head {
-  status: number;
-  keepAlive: boolean;
-  /** Bytes of the body. */
-  length: number;
-  /** The content type. */
-  type: string;
+/** Rows take up more in memory than on the wire, the more the shorter they are. */
+function checkRows(body: Uint8Array, start: number, end: number, maxBytes: number): void {
+  const size = end - start;
+  // Each takes up a byte at least.
+  if (size * (1 + ROW_COST) <= maxBytes) return;
+  let rows = 0;
+  for (let at = start; at < end; at++) if (body[at] === LF) rows++;
+  if (size + rows * ROW_COST <= maxBytes) return;
+  throw new ProtocolError(
+    `Cannot read a reply: with ${rows} rows it takes up more than "maxReplyBytes", ${maxBytes} bytes`,
+  );
 }
 
-/** Reads up to the body. The lines are looked at where they stand: few of them are made texts. */
-function* decodeHead(
-  r: ByteReader,
-  maxBytes: number,
-  isHead: boolean,
-  headers: Map<string, string> | null,
-): Decoder<Head> {
-  let end = lineEnd(r);
-  if (end < 0) end = yield* awaitLine(r);
-  const { status, keepAlive: keptByVersion } = parseStatusLine(r, end);
-  const head: Head = { status, keepAlive: keptByVersion, length: -1, type: "" };
-  let chunked = false;
-  for (let lines = 0;; lines++) {
-    end = lineEnd(r);
-    if (end < 0) end = yield* awaitLine(r);
-    const bytes = r.window, start = r.position;
-    r.position = end + 1;
-    if (end > start && bytes[end - 1] === CR) end--;
-    if (end === start) break;
-    if (lines === MAX_HEADERS) throw headTooLarge();
-    if (headers !== null) {
+/** The head of a reply. Its lines are looked at where they stand: few of them are made texts. */
+class Head {
+  /** 0 until the first line has come. */
+  status = 0;
+  keepAlive = false;
+  /** Bytes of the body. */
+  length = -1;
+  /** The content type. */
+  type = "";
+  #complete = false;
+  #lines = 0;
+  #chunked = false;
+  readonly #maxBytes: number;
+  readonly #isHead: boolean;
+  readonly #headers: Map<string, string> | null;
+
+  constructor(maxBytes: number, isHead: boolean, headers: Map<string, string> | null) {
+    this.#maxBytes = maxBytes;
+    this.#isHead = isHead;
+    this.#headers = headers;
+  }
+
+  /** Reads the lines that are at hand; returns whether the head is complete. */
+  read(r: ByteReader): boolean {
+    while (!this.#complete) {
+      const lf = lineEnd(r);
+      if (lf < 0) {
+        if (r.available > MAX_LINE) throw headTooLarge();
+        return false;
+      }
+      const bytes = r.window, start = r.position;
+      const end = lf > start && bytes[lf - 1] === CR ? lf - 1 : lf;
+      if (this.status === 0) this.#start(bytes, start, lf);
+      else if (end === start) this.#end();
+      else if (this.#lines++ === MAX_HEADERS) throw headTooLarge();
+      else this.#header(bytes, start, end);
+      r.position = lf + 1;
+    }
+    return true;
+  }
+
+  #start(bytes: Uint8Array, start: number, end: number): void {
+    const version = VERSIONS.findIndex((known) =>
+      isByteText(known, bytes, start, Math.min(end, start + known.length))
+    );
+    const behind = start + STATUS_SIZE, status = parseDigits(bytes, behind - 3, behind);
+    const isEnded = end === behind || bytes[behind] === SPACE || bytes[behind] === CR;
+    if (version < 0 || status < FIRST_STATUS || end < behind || !isEnded) {
+      const text = toByteText(bytes, start, Math.min(end, behind + 1));
+      throw new ProtocolError(
+        `Cannot read a reply: expected an HTTP status line, got ${JSON.stringify(text)}`,
+      );
+    }
+    this.status = status;
+    this.keepAlive = version === 0;
+  }
+
+  #header(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#headers !== null) {
       const header = splitHeader(toByteText(bytes, start, end));
-      if (header !== null) headers.set(...header);
+      if (header !== null) this.#headers.set(...header);
     }
     let value: number;
     if ((value = valueOf(bytes, start, end, "content-length:")) >= 0) {
-      head.length = parseDigits(bytes, value, end);
+      this.length = parseDigits(bytes, value, end);
     } else if ((value = valueOf(bytes, start, end, "content-type:")) >= 0) {
-      head.type = toByteText(bytes, value, end);
+      this.type = commonText(bytes, value, end);
     } else if ((value = valueOf(bytes, start, end, "connection:")) >= 0) {
-      head.keepAlive = keepsAlive(toByteText(bytes, value, end), head.keepAlive);
+      this.keepAlive = keepsAlive(toByteText(bytes, value, end), this.keepAlive);
     } else if (valueOf(bytes, start, end, "transfer-encoding:") >= 0) {
-      chunked = true;
+      this.#chunked = true;
     }
   }
-  if (isHead || status === 204 || status === 304) head.length = 0;
-  else if (head.length < 0 || chunked) {
-    throw new ProtocolError("Cannot read a reply: it does not announce its length");
-  }
-  if (head.length > maxBytes) {
-    throw new ProtocolError(
-      `Cannot read a reply: it announces more than "maxReplyBytes", ${maxBytes} bytes`,
-    );
-  }
-  return head;
-}
 
-/** Waits until the next line is at hand, and returns the position of the LF that ends it. */
-function* awaitLine(r: ByteReader): Decoder<number> {
-  for (;;) {
-    const end = lineEnd(r);
-    if (end >= 0) return end;
-    if (r.available > MAX_LINE) throw headTooLarge();
-    yield r.available + 1;
+  #end(): void {
+    this.#complete = true;
+    if (this.#isHead || this.status === 204 || this.status === 304) this.length = 0;
+    else if (this.length < 0 || this.#chunked) {
+      throw new ProtocolError("Cannot read a reply: it does not announce its length");
+    }
+    if (this.length > this.#maxBytes) {
+      throw new ProtocolError(
+        `Cannot read a reply: it announces more than "maxReplyBytes", ${this.#maxBytes} bytes`,
+      );
+    }
   }
-}
-
-function parseStatusLine(r: ByteReader, end: number): { status: number; keepAlive: boolean } {
-  const bytes = r.window, start = r.position;
-  const line = toByteText(bytes, start, Math.min(end, start + STATUS_SIZE));
-  const match = /^HTTP\/1\.([01]) ([2-9]\d\d)(?=[ \r]|$)/.exec(line);
-  if (match === null) {
-    throw new ProtocolError(
-      `Cannot read a reply: expected an HTTP status line, got ${JSON.stringify(line)}`,
-    );
-  }
-  r.position = end + 1;
-  return { status: Number(match[2]), keepAlive: match[1] === "1" };
 }
 
 /** Where the value of a header begins, if its name, in small letters and with a colon, is this. */
@@ -257,22 +345,11 @@ function valueOf(bytes: Uint8Array, start: number, end: number, name: string): n
   if (end - start < name.length) return -1;
   for (let i = 0; i < name.length; i++) {
     // Setting this bit makes capital letters small, and leaves "-" and ":" as they are.
-    if ((bytes[start + i] | 0x20) !== name.charCodeAt(i)) return -1;
+    if ((bytes[start + i] | 0x20) !== charCode(name, i)) return -1;
   }
   let at = start + name.length;
   while (at < end && bytes[at] === SPACE) at++;
   return at;
-}
-
-/** A number in decimal digits and nothing else; -1 for what is none. */
-function parseDigits(bytes: Uint8Array, start: number, end: number): number {
-  let n = start < end ? 0 : -1;
-  for (let i = start; i < end; i++) {
-    const digit = bytes[i] - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    n = n * 10 + digit;
-  }
-  return n;
 }
 
 function headTooLarge(): ProtocolError {

@@ -1,10 +1,12 @@
 /** Requests over HTTP: decoded by a server, encoded by a client (docs/protocol.md, section 5). */
 
-import { fromByteText, parseInteger } from "./byte_text.ts";
+import { commonText, fromByteText, isByteText, parseDigits, parseInteger } from "./byte_text.ts";
+import { sharedCopy } from "./bytes.ts";
+import { charCode } from "./char_code.ts";
 import type { ColumnEncoding } from "./column.ts";
 import { MAX_SIZE } from "./constants.ts";
 import { type ByteReader, collect, type Decoder } from "./decoder.ts";
-import { decodeLine, lineEnd, MAX_LINE, splitHeader } from "./http_lines.ts";
+import { decodeLine, Line, MAX_LINE } from "./http_lines.ts";
 import {
   encodeColumns,
   encodeRows,
@@ -16,8 +18,10 @@ import {
 import type { ByteWriter } from "./writer.ts";
 
 const EMPTY = new Uint8Array(0);
+/** A longer number may not be exact, or wrap round. */
+const EXACT_DIGITS = 15;
 
-const A = 0x61, C = 0x63, T = 0x74, X = 0x78, Z = 0x7a;
+const SPACE = 0x20, COLON = 0x3a, QUESTION_MARK = 0x3f, NO_BREAK_SPACE = 0xa0;
 
 /** A request as a server has read it. Texts have one character per byte. */
 export interface HttpRequest {
@@ -45,14 +49,17 @@ const TOO_LARGE: HttpRefusal = { status: 413, message: "request entity too large
 const CUT_SHORT: HttpRefusal = { status: 400, message: "receiving data failed" };
 const INVALID_CHUNK: HttpRefusal = { status: 400, message: "invalid chunk" };
 
-const USED_HEADERS: ReadonlySet<string> = new Set([
+/** The headers that mean something to the server, by the length of their names. */
+const USED_HEADERS: readonly (string | undefined)[] = [
   "connection",
   "content-length",
   "content-type",
   "transfer-encoding",
   "x-kt-mode",
   "x-kt-xt",
-]);
+].reduce<string[]>((all, name) => (all[name.length] = name, all), []);
+
+const VERSIONS: readonly string[] = ["HTTP/1.1", "HTTP/1.0"];
 
 /** The methods whose body, if they have one, is taken for the next request. */
 const WITHOUT_BODY: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE"]);
@@ -62,35 +69,76 @@ const WITHOUT_BODY: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE"]);
  * is passed on while the head is read, and is a refusal while the body is.
  */
 export function* decodeHttpRequest(r: ByteReader): Decoder<HttpRequest | HttpRefusal | null> {
-  const line = untilNul(yield* decodeLine(r));
-  const [, method, target, version] = /^([^ ]*) ([^ ]*) (.*)$/s.exec(line) ?? [];
-  if (version !== "HTTP/1.0" && version !== "HTTP/1.1") return null;
-  if (target === "" || target[0] === "?") return null;
+  const line = new Line();
+  if (!line.take(r)) yield* line.gather(r);
+  const first = parseRequestLine(line);
+  if (first === null) return null;
+  const { method, target, version } = first;
   const headers = new Map<string, string>();
-  let keepAlive = version === "HTTP/1.1";
+  let keepAlive = version === "HTTP/1.1", length = -1;
   for (;;) {
-    if (skipUnused(r)) continue;
-    const text = untilNul(yield* decodeLine(r));
-    if (text === "") break;
-    const header = splitHeader(text);
-    if (header === null || !USED_HEADERS.has(header[0])) continue;
-    const [name, value] = header;
+    if (!line.take(r)) yield* line.gather(r);
+    if (line.start === line.end) break;
+    const name = usedHeader(line);
+    if (name === undefined) continue;
+    const value = commonText(line.bytes, line.start, line.end);
     headers.set(name, value);
     if (name === "connection") keepAlive = keepsAlive(value, keepAlive);
+    else if (name === "content-length") length = parseLength(line, value);
   }
-  const body = WITHOUT_BODY.has(method) ? EMPTY : yield* decodeBody(r, headers);
-  if (!(body instanceof Uint8Array)) return body;
-  return { line, method, target, keepAlive, headers, body };
+  let body: Uint8Array | HttpRefusal = EMPTY;
+  if (!WITHOUT_BODY.has(method)) {
+    body = length >= 0 && length <= r.available
+      ? takeBody(r, length)
+      : yield* decodeBody(r, length, headers);
+    if (!(body instanceof Uint8Array)) return body;
+  }
+  return { line: `${method} ${target} ${version}`, method, target, keepAlive, headers, body };
 }
 
-/** Passes over a header without a meaning, if its line is at hand; quicker than making a text of it. */
-function skipUnused(r: ByteReader): boolean {
-  const end = lineEnd(r);
-  if (end < 0 || end - r.position >= MAX_LINE) return false;
-  const letter = r.window[r.position] | 0x20;
-  if (letter < A || letter > Z || letter === C || letter === T || letter === X) return false;
-  r.position = end + 1;
-  return true;
+/** The parts of a request line; `null` where the server does not understand it. */
+function parseRequestLine(
+  { bytes, start, end }: Line,
+): { method: string; target: string; version: string } | null {
+  const space = indexOf(bytes, SPACE, start, end);
+  const next = indexOf(bytes, SPACE, space + 1, end);
+  const version = VERSIONS.find((known) => isByteText(known, bytes, next + 1, end));
+  if (version === undefined) return null;
+  if (space + 1 === next || bytes[space + 1] === QUESTION_MARK) return null;
+  const method = commonText(bytes, start, space);
+  return { method, target: commonText(bytes, space + 1, next), version };
+}
+
+/** The name of a header that means something; the line becomes its value. */
+function usedHeader(line: Line): string | undefined {
+  const { bytes, end } = line;
+  const colon = indexOf(bytes, COLON, line.start, end);
+  if (colon >= end) return undefined;
+  let from = line.start, to = colon;
+  while (from < to && isBlank(bytes[from])) from++;
+  while (from < to && isBlank(bytes[to - 1])) to--;
+  const name = USED_HEADERS[to - from];
+  if (name === undefined) return undefined;
+  for (let i = 0; i < name.length; i++) {
+    // Setting this bit makes capital letters small, and leaves "-" as it is.
+    if ((bytes[from + i] | 0x20) !== charCode(name, i)) return undefined;
+  }
+  let value = colon + 1;
+  while (value < end && bytes[value] === SPACE) value++;
+  line.start = value;
+  return name;
+}
+
+/** What JavaScript counts as blank, of the characters that a byte can be. */
+function isBlank(c: number): boolean {
+  return c === SPACE || (c >= 0x09 && c <= 0x0d) || c === NO_BREAK_SPACE;
+}
+
+/** The position of a byte from `start` on, or `end`. */
+function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== byte) at++;
+  return at;
 }
 
 /** Whether a value of the header `Connection` changes what becomes of the connection. */
@@ -101,17 +149,25 @@ export function keepsAlive(value: string, otherwise: boolean): boolean {
 
 function* decodeBody(
   r: ByteReader,
+  length: number,
   headers: ReadonlyMap<string, string>,
 ): Decoder<Uint8Array | HttpRefusal> {
-  const length = parseLength(headers.get("content-length") ?? "-1");
   if (length > MAX_SIZE) return TOO_LARGE;
   if (length >= 0) return (yield* receive(r, length)) ?? CUT_SHORT;
   const chunked = headers.get("transfer-encoding")?.toLowerCase() === "chunked";
   return chunked ? yield* decodeChunks(r) : EMPTY;
 }
 
-function parseLength(text: string): number {
-  return /^\d{1,15}$/.test(text) ? Number(text) : Number(parseInteger(text));
+function parseLength({ bytes, start, end }: Line, text: string): number {
+  const digits = end - start > EXACT_DIGITS ? -1 : parseDigits(bytes, start, end);
+  return digits < 0 ? Number(parseInteger(text)) : digits;
+}
+
+/** A body that is at hand. */
+function takeBody(r: ByteReader, size: number): Uint8Array {
+  const start = r.position;
+  r.skip(size);
+  return sharedCopy(r.window, start, start + size);
 }
 
 function* decodeChunks(r: ByteReader): Decoder<Uint8Array | HttpRefusal> {
@@ -165,12 +221,6 @@ function* receive(r: ByteReader, size: number): Decoder<Uint8Array | null> {
   }
 }
 
-/** The server's texts end at a NUL. */
-function untilNul(line: string): string {
-  const at = line.indexOf("\0");
-  return at < 0 ? line : line.slice(0, at);
-}
-
 /** The path of a target and the query behind it, the latter as bytes. */
 export function splitTarget(target: string): [path: string, query: Uint8Array] {
   const mark = target.indexOf("?");
@@ -189,16 +239,32 @@ export function encodeRpcRequest(
   rows: readonly Row[],
   encoding: ColumnEncoding = requestEncoding(rows),
 ): void {
+  if (procedure !== lastProcedure || encoding !== lastEncoding) {
+    lastStart = requestStart(procedure, encoding);
+    lastProcedure = procedure;
+    lastEncoding = encoding;
+  }
+  const encoded = encodeColumns(rows, encoding);
+  w.bytes(lastStart);
+  w.ascii(String(rowsSize(encoded)));
+  w.bytes(HEAD_END);
+  encodeRows(w, encoded);
+}
+
+/** How the request that was written last began, and what it asked for: many are alike. */
+let lastStart: Uint8Array = EMPTY, lastProcedure = "", lastEncoding: ColumnEncoding | null = null;
+const HEAD_END = fromByteText("\r\n\r\n");
+
+/** What stands in front of the size of the rows. */
+function requestStart(procedure: string, encoding: ColumnEncoding): Uint8Array {
   const line = `POST /rpc/${encodeURIComponent(procedure.toWellFormed())} HTTP/1.1`;
   if (line.length >= MAX_LINE) {
     throw new RangeError(
       `Cannot call a procedure: its name takes a line of ${line.length} bytes, not below ${MAX_LINE}`,
     );
   }
-  const encoded = encodeColumns(rows, encoding);
-  w.ascii(
+  return fromByteText(
     `${line}\r\nHost: localhost\r\nContent-Type: ${tsvContentType(encoding)}\r\n` +
-      `Content-Length: ${rowsSize(encoded)}\r\n\r\n`,
+      "Content-Length: ",
   );
-  encodeRows(w, encoded);
 }

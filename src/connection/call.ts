@@ -146,14 +146,17 @@ export class SetCall extends Call<void> {
 export class ExchangeCall<T = unknown> extends Call<T> {
   readonly database: number | null;
   readonly encode: (w: ByteWriter) => void;
-  readonly decode: (r: ByteReader) => Decoder<T>;
+  readonly decode: (r: ByteReader) => Decoder<T> | null;
 
-  /** `decode` returns the result, or throws what the call alone rejects with: see {@linkcode Refused}. */
+  /**
+   * `decode` returns the result, or throws what the call alone rejects with: see {@linkcode Refused}.
+   * Where all of the reply is at hand it may settle the call itself, and return `null`.
+   */
   constructor(
     operation: string,
     kind: { retryable: boolean; noReply: boolean; size: number; database?: number | null },
     encode: (w: ByteWriter) => void,
-    decode: (r: ByteReader) => Decoder<T>,
+    decode: (r: ByteReader) => Decoder<T> | null,
   ) {
     super(operation, kind.retryable, kind.noReply);
     this.size = kind.size;

@@ -40,15 +40,28 @@ export class ExchangeFrame implements Frame {
     this.calls[0].encode(w);
   }
 
-  *decode(r: ByteReader): Decoder<void> {
-    const call = this.calls[0];
+  decode(r: ByteReader): Decoder<void> | null {
     try {
-      call.resolve(yield* call.decode(r));
+      const reply = this.calls[0].decode(r);
+      return reply === null ? null : this.#decode(reply);
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      call.reject(error.error);
-      if (error.closes) throw error;
+      this.#refuse(error);
+      return null;
     }
+  }
+
+  *#decode(reply: Decoder<unknown>): Decoder<void> {
+    try {
+      this.calls[0].resolve(yield* reply);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #refuse(error: unknown): void {
+    if (!(error instanceof Refused)) throw error;
+    this.calls[0].reject(error.error);
+    if (error.closes) throw error;
   }
 }
 

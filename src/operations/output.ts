@@ -1,10 +1,16 @@
 /** What a procedure returns over HTTP: rows of a name and a value, both any bytes. */
 
-import { toByteText } from "../codec/byte_text.ts";
-import type { Row } from "../codec/tsv.ts";
+import { commonText, fromByteText } from "../codec/byte_text.ts";
+import { type Column, columnBytes, type ReceivedRow } from "../codec/tsv.ts";
 import { toBytes } from "../codec/writer.ts";
 import type { Key } from "../types.ts";
 import { text } from "../value_codec.ts";
+
+/** Up to this many rows are quicker looked through than put into a map. */
+const FEW = 8;
+
+/** The value of a row as it came; for what need not be bytes. */
+export let columnOf: (output: ProcedureOutput, name: string) => Column | undefined;
 
 /**
  * The output of a procedure: rows of a name and a value, both any bytes. `rpc` returns it.
@@ -24,13 +30,17 @@ import { text } from "../value_codec.ts";
  * ```
  */
 export class ProcedureOutput implements Iterable<[name: Uint8Array, value: Uint8Array]> {
-  readonly #rows: readonly Row[];
-  /** The values by their names, as texts of one character per byte; made when first asked for. */
-  #values: Map<string, Uint8Array> | null = null;
+  readonly #rows: readonly ReceivedRow[];
+  /** Where the rows stand, by their names; made when first asked for, where there are many. */
+  #places: Map<string, number> | null = null;
 
   /** Wraps rows that came, whose names differ. */
-  constructor(rows: readonly Row[]) {
+  constructor(rows: readonly ReceivedRow[]) {
     this.#rows = rows;
+  }
+
+  static {
+    columnOf = (output, name) => output.#row(name)?.[1];
   }
 
   /** How many rows there are. */
@@ -40,14 +50,9 @@ export class ProcedureOutput implements Iterable<[name: Uint8Array, value: Uint8
 
   /** The value of a row; `undefined` when there is no such row. */
   get(name: Key): Uint8Array | undefined {
-    if (this.#values === null) {
-      this.#values = new Map();
-      for (const [name, value] of this.#rows) {
-        this.#values.set(toByteText(name, 0, name.length), value);
-      }
-    }
     const bytes = toBytes(name);
-    return this.#values.get(toByteText(bytes, 0, bytes.length));
+    const row = this.#row(commonText(bytes, 0, bytes.length));
+    return row && valueOf(row);
   }
 
   /**
@@ -62,6 +67,21 @@ export class ProcedureOutput implements Iterable<[name: Uint8Array, value: Uint8
 
   /** All rows, in the server's order: by the bytes of their names, in the encoding that was sent. */
   *[Symbol.iterator](): IterableIterator<[name: Uint8Array, value: Uint8Array]> {
-    for (const [name, value] of this.#rows) yield [name, value];
+    for (const row of this.#rows) yield [fromByteText(row[0]), valueOf(row)];
   }
+
+  /** The row with this name, a text of one character per byte. */
+  #row(name: string): ReceivedRow | undefined {
+    const rows = this.#rows;
+    if (rows.length <= FEW) return rows.findLast((row) => row[0] === name);
+    this.#places ??= new Map(rows.map((row, i) => [row[0], i]));
+    return rows[this.#places.get(name) ?? -1];
+  }
+}
+
+/** The value of a row as bytes; the same ones whenever it is asked for. */
+function valueOf(row: ReceivedRow): Uint8Array {
+  const bytes = columnBytes(row[1]);
+  row[1] = bytes;
+  return bytes;
 }

@@ -1,19 +1,19 @@
 /** Procedures of the server as calls: over HTTP, in one queue with the binary requests. */
 
 import { checkData, describe } from "../arguments.ts";
-import { toByteText } from "../codec/byte_text.ts";
+import { charCode } from "../codec/char_code.ts";
 import { MAX_SIZE, NEVER } from "../codec/constants.ts";
-import type { ByteReader, Decoder } from "../codec/decoder.ts";
-import { decodeRpcReply, type RpcReply } from "../codec/http_reply.ts";
+import type { Decoder } from "../codec/decoder.ts";
+import { readRpcReply, type RpcReply } from "../codec/http_reply.ts";
 import { encodeRpcRequest } from "../codec/http_request.ts";
-import { requestEncoding, type Row, rowsSize } from "../codec/tsv.ts";
+import { type Column, requestEncoding, type Row, rowsSize } from "../codec/tsv.ts";
 import { toBytes } from "../codec/writer.ts";
 import { ExchangeCall, type Lane, Refused } from "../connection/call.ts";
 import { ConnectionError, ProtocolError, ServerError } from "../errors.ts";
 import type { CallOptions, Key } from "../types.ts";
 import type { ClientCore } from "./core.ts";
 import type { WakeOptions } from "./options.ts";
-import { ProcedureOutput } from "./output.ts";
+import { columnOf, ProcedureOutput } from "./output.ts";
 
 /** What an operation is called with. */
 export interface RpcContext {
@@ -45,6 +45,9 @@ export interface Procedure<T> {
 /** The database's codes that mean something to callers. */
 export const DUPLICATE = 6, NO_RECORD = 7, LOGICAL = 8;
 
+/** Longer texts are left to the runtime's encoder. */
+const SHORT = 48;
+
 /** Calls a procedure on one of the connections that all calls share. */
 export function callProcedure<T>(
   context: RpcContext,
@@ -69,15 +72,27 @@ export function procedureCall<T>(context: RpcContext, procedure: Procedure<T>): 
       size: checkRequestSize(operation, rows),
     },
     (w) => encodeRpcRequest(w, name, rows),
-    function* (r: ByteReader): Decoder<T> {
-      const reply = yield* decodeRpcReply(r, maxReplyBytes);
-      const result = resultOf(operation, procedure, reply);
-      if (reply.keepAlive) return result;
-      call.resolve(result);
-      throw serverCloses(operation);
+    (r) => {
+      const reply = readRpcReply(r, maxReplyBytes);
+      if (!("rows" in reply)) return decodeResult(reply, settle);
+      call.resolve(settle(reply));
+      return null;
     },
   );
+  const settle = (reply: RpcReply): T => {
+    const result = resultOf(operation, procedure, reply);
+    if (reply.keepAlive) return result;
+    call.resolve(result);
+    throw serverCloses(operation);
+  };
   return call;
+}
+
+function* decodeResult<T>(
+  reply: Decoder<RpcReply>,
+  settle: (reply: RpcReply) => T,
+): Decoder<T> {
+  return settle(yield* reply);
 }
 
 /** What a reply comes to. */
@@ -147,7 +162,18 @@ function commonRows({ operation, database, options }: RpcContext): Row[] {
 /** A parameter. */
 export function row(name: Key, value: Key | number | bigint): Row {
   const isData = typeof value === "string" || value instanceof Uint8Array;
-  return [toBytes(name), toBytes(isData ? value : String(value))];
+  return [columnOfData(name), isData ? columnOfData(value) : String(value)];
+}
+
+/** Text stays text where it has one byte per character. */
+function columnOfData(data: Key): Column {
+  if (typeof data !== "string") return data;
+  const { length } = data;
+  if (length > SHORT) return toBytes(data);
+  for (let i = 0; i < length; i++) {
+    if (charCode(data, i) > 0x7f) return toBytes(data);
+  }
+  return data;
 }
 
 /** The parameter `xt`; none for what never expires. */
@@ -184,15 +210,12 @@ export function requiredRow(output: ProcedureOutput, name: string): Uint8Array {
 
 /** A row that must be a whole number. */
 export function integerRow(output: ProcedureOutput, name: string): bigint {
-  const bytes = requiredRow(output, name);
-  // Cheaper than decoding UTF-8, and the same wherever there are digits.
-  const digits = toByteText(bytes, 0, bytes.length);
-  if (!/^-?\d+$/.test(digits)) {
-    throw new ProtocolError(
-      `Cannot read a reply: the row "${name}" is no number but "${lossyText(bytes)}"`,
-    );
-  }
-  return BigInt(digits);
+  const column = columnOf(output, name);
+  // Numbers are short enough to come as text.
+  if (typeof column === "string" && /^-?\d+$/.test(column)) return BigInt(column);
+  const said = lossyText(requiredRow(output, name));
+  if (/^-?\d+$/.test(said)) return BigInt(said);
+  throw new ProtocolError(`Cannot read a reply: the row "${name}" is no number but "${said}"`);
 }
 
 /** When a record ends, in seconds since 1970; never, if nothing is said. */

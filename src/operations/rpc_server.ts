@@ -209,9 +209,9 @@ export function callAny(
     }
     const [key, value] = item;
     const bytes = toBytes(checkData(operation, "name of a row", key));
-    const parameter = row(bytes, checkData(operation, "value of a row", value));
-    rows.push(parameter);
-    given.set(toByteText(bytes, 0, bytes.length), parameter[1]);
+    const valueBytes = toBytes(checkData(operation, "value of a row", value));
+    rows.push([bytes, valueBytes]);
+    given.set(toByteText(bytes, 0, bytes.length), valueBytes);
   }
   if (given.has("CUR")) {
     throw new TypeError(`Cannot ${operation}: a cursor belongs to a connection; use "cursor"`);

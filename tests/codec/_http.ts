@@ -1,5 +1,6 @@
 /** The HTTP decoders, driven as a server's and a client's read loops do it. */
 
+import { toByteText } from "../../src/codec/byte_text.ts";
 import { type ByteReader, type Decoder, Feed } from "../../src/codec/decoder.ts";
 import { decodeHttpReply, type HttpReply } from "../../src/codec/http_reply.ts";
 import {
@@ -7,6 +8,7 @@ import {
   type HttpRefusal,
   type HttpRequest,
 } from "../../src/codec/http_request.ts";
+import { columnBytes, type Row } from "../../src/codec/tsv.ts";
 import { ByteWriter } from "../../src/codec/writer.ts";
 
 export type Received = HttpRequest | HttpRefusal | "closed";
@@ -14,6 +16,19 @@ export type Received = HttpRequest | HttpRefusal | "closed";
 /** Bytes of a text of one character each. */
 export function latin1(text: string): Uint8Array {
   return Uint8Array.from(text, (c) => c.charCodeAt(0));
+}
+
+/** Rows with all columns as bytes. */
+export function asBytes(rows: readonly Row[]): [name: Uint8Array, value: Uint8Array][] {
+  return rows.map(([name, value]) => [columnBytes(name), columnBytes(value)]);
+}
+
+/** Rows with all columns as texts of one character per byte. */
+export function asTexts(rows: readonly Row[]): [name: string, value: string][] {
+  return asBytes(rows).map(([name, value]) => [
+    toByteText(name, 0, name.length),
+    toByteText(value, 0, value.length),
+  ]);
 }
 
 /** What a writer holds after `write`. */

@@ -7,11 +7,12 @@ import {
   encodeHttpReply,
   encodeRpcReply,
 } from "../../src/codec/http_reply.ts";
+import { ROW_COST } from "../../src/codec/constants.ts";
 import type { Row } from "../../src/codec/tsv.ts";
 import { ProtocolError } from "../../src/errors.ts";
 import { test } from "../_harness.ts";
 import { bytes, cut, cuts } from "./_arbitraries.ts";
-import { decodeFrom, latin1, readHttpReplies, written } from "./_http.ts";
+import { asTexts, decodeFrom, latin1, readHttpReplies, written } from "./_http.ts";
 import { byteByByte, cutAt } from "./_streams.ts";
 
 const DATE = Date.UTC(2026, 10, 23, 2, 58, 43);
@@ -62,8 +63,8 @@ test("a refusal closes, and explains itself in plain text", () => {
   assertStrictEquals(text(stream), expected);
   const reply = readRpc(stream);
   assertEquals([reply?.status, reply?.keepAlive], [413, false]);
-  assertEquals(reply?.rows, [
-    row("ERROR", "413 Request Entity Too Large (request entity too large)\n"),
+  assertEquals(asTexts(reply!.rows), [
+    ["ERROR", "413 Request Entity Too Large (request entity too large)\n"],
   ]);
 });
 
@@ -75,16 +76,16 @@ test("a client gets the rows that a server gave, whatever their bytes, however t
   fc.assert(fc.property(given, cuts, (rows, sizes) => {
     const stream = written((w) => encodeRpcReply(w, OK, rows, true));
     const reply = decodeFrom(cut(stream, sizes), (r) => decodeRpcReply(r, 2 ** 30));
-    const sorted = (some: readonly Row[]) => some.map((r) => r.map(text).join("\t")).sort();
+    const sorted = (some: readonly Row[]) => asTexts(some).map((r) => r.join("\t")).sort();
     assertEquals(sorted(reply!.rows), sorted(rows));
+    assertEquals(written((w) => encodeRpcReply(w, OK, asTexts(rows), true)), stream);
   }));
 });
 
 test("what a client gets is in memory of its own", () => {
-  const stream = written((w) => encodeRpcReply(w, OK, [row("name", "value")], true));
-  for (const column of readRpc(stream)!.rows[0]) {
-    assertStrictEquals(column.byteLength, column.buffer.byteLength);
-  }
+  const stream = written((w) => encodeRpcReply(w, OK, [row("name", "value".repeat(20))], true));
+  const column = readRpc(stream)!.rows[0][1] as Uint8Array;
+  assertStrictEquals(column.byteLength, column.buffer.byteLength);
   const plain = written((w) => encodeHttpReply(w, OK, 5, [], latin1("value")));
   const { body } = decodeFrom([plain], (r) => decodeHttpReply(r, 100))!;
   assertStrictEquals(body.byteLength, body.buffer.byteLength);
@@ -149,7 +150,8 @@ test("replies of another server than ours are understood", () => {
     "HTTP/1.0 450\ncontent-type: TEXT/tab-separated-values;colenc=B\nconnection: Keep-Alive\n" +
       "CONTENT-LENGTH: 10\n\nYQ==\tYg==\n",
   );
-  assertEquals(reply, { status: 450, keepAlive: true, rows: [row("a", "b")] });
+  assertEquals([reply?.status, reply?.keepAlive], [450, true]);
+  assertEquals(asTexts(reply!.rows), [["a", "b"]]);
 });
 
 test("garbage is refused or waited for, and nothing else is thrown", () => {
@@ -180,4 +182,16 @@ test("garbage is refused or waited for, and nothing else is thrown", () => {
     const stream = latin1(pieces.map(text).join(""));
     assertEquals(outcome(cut(stream, sizes)), outcome([stream]));
   }));
+});
+
+test("decodeRpcReply() counts what rows take in memory, be they empty", () => {
+  const reply = (rows: number) =>
+    written((w) => encodeRpcReply(w, OK, Array(rows).fill(row("a", "")), true));
+  const most = 20 * (3 + ROW_COST);
+  assertEquals(readRpc(reply(20), most)?.rows.length, 20);
+  assertThrows(
+    () => readRpc(reply(21), most),
+    ProtocolError,
+    `Cannot read a reply: with 21 rows it takes up more than "maxReplyBytes", ${most} bytes`,
+  );
 });

@@ -7,7 +7,7 @@ import {
   splitTarget,
 } from "../../src/codec/http_request.ts";
 import { MAX_SIZE } from "../../src/codec/constants.ts";
-import { decodeInput, type Row } from "../../src/codec/tsv.ts";
+import { decodeInput } from "../../src/codec/tsv.ts";
 import { toByteText } from "../../src/codec/byte_text.ts";
 import { test } from "../_harness.ts";
 import { bytes, cut, cuts, text } from "./_arbitraries.ts";
@@ -194,6 +194,43 @@ test("requests decode alike however they are cut", () => {
   }
 });
 
+test("a head means the same whether its lines are read in place or put together", () => {
+  const odd = fc.constantFrom("\r", "\0", " ", "\t", "\xa0", ":", "?", "\r\r", "x".repeat(8185));
+  const sprinkled = (text: string) =>
+    fc.array(fc.tuple(fc.nat(text.length), odd), { maxLength: 2 }).map((places) =>
+      places.reduce((t, [at, what]) => t.slice(0, at) + what + t.slice(at), text)
+    );
+  const requestLine = fc.constantFrom(
+    "POST /rpc/echo?a=b HTTP/1.1",
+    "PUT /key HTTP/1.0",
+    "GET / HTTP/1.1",
+  ).chain(sprinkled);
+  const header = fc.constantFrom(
+    "Content-Length: 3",
+    "content-length:  0000000000000002",
+    "CONTENT-LENGTH: 1x",
+    "Content-Length: ",
+    "Content-Type: text/plain",
+    "Connection: Close",
+    "Connection: keep-alive",
+    "X-Kt-Mode: add",
+    "X-Kt-Xt: 1d",
+    "Host: localhost",
+    "X-Kt-Xxx: 1",
+  ).chain(sprinkled);
+  const end = fc.constantFrom("\n", "\r\n", "\r\r\n");
+  const head = fc.tuple(requestLine, end, fc.array(fc.tuple(header, end), { maxLength: 5 }));
+  fc.assert(fc.property(head, fc.string({ maxLength: 8 }), ([line, eol, headers], rest) => {
+    const stream = latin1(`${line}${eol}${headers.flat().join("")}\n${rest}`);
+    const whole = readHttpRequests([stream]);
+    assertEquals(readHttpRequests(byteByByte(stream)), whole);
+    if (stream.length > 1000) return;
+    for (let at = 1; at < stream.length; at += 7) {
+      assertEquals(readHttpRequests(cutAt(stream, at)), whole, `cut at ${at}`);
+    }
+  }));
+});
+
 test("garbage never makes the decoder fail or hang", () => {
   const parts = fc.oneof(
     { weight: 2, arbitrary: fc.uint8Array({ maxLength: 30 }) },
@@ -222,7 +259,7 @@ test("garbage never makes the decoder fail or hang", () => {
 });
 
 test("a server understands any rows that a client sends, however they are cut", () => {
-  const rows: fc.Arbitrary<Row[]> = fc.array(fc.tuple(bytes, bytes), { maxLength: 5 });
+  const rows = fc.array(fc.tuple(bytes, bytes), { maxLength: 5 });
   const name = text.filter(({ length }) => length < 100);
   fc.assert(fc.property(name, rows, cuts, (called, given, sizes) => {
     const stream = written((w) => encodeRpcRequest(w, called, given));

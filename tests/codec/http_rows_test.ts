@@ -16,9 +16,9 @@ import {
 import type { ColumnEncoding } from "../../src/codec/column.ts";
 import { test } from "../_harness.ts";
 import { bytes } from "./_arbitraries.ts";
-import { latin1, written } from "./_http.ts";
+import { asBytes, asTexts, latin1, written } from "./_http.ts";
 
-const rows: fc.Arbitrary<Row[]> = fc.array(fc.tuple(bytes, bytes), { maxLength: 6 });
+const rows = fc.array(fc.tuple(bytes, bytes), { maxLength: 6 });
 const ENCODINGS: readonly ColumnEncoding[] = ["U", "Q", "B"];
 const NOTHING = new Uint8Array(0);
 
@@ -30,15 +30,8 @@ function body(given: readonly Row[], encoding: ColumnEncoding): Uint8Array {
   return written((w) => encodeRows(w, encodeColumns(given, encoding)));
 }
 
-function texts(given: readonly Row[]): [string, string][] {
-  return given.map(([name, value]) => [
-    String.fromCharCode(...name),
-    String.fromCharCode(...value),
-  ]);
-}
-
 function parse(text: string, encoding: ColumnEncoding = ""): [string, string][] {
-  return texts(decodeRows(latin1(text), 0, text.length, encoding));
+  return asTexts(decodeRows(latin1(text), 0, text.length, encoding));
 }
 
 test("rows of any bytes come back as they were, in every encoding and the chosen ones", () => {
@@ -46,7 +39,7 @@ test("rows of any bytes come back as they were, in every encoding and the chosen
     for (const encoding of [...ENCODINGS, requestEncoding(given)]) {
       const encoded = body(given, encoding);
       assertStrictEquals(encoded.length, rowsSize(given, encoding));
-      assertEquals(decodeRows(encoded, 0, encoded.length, encoding), given);
+      assertEquals(asBytes(decodeRows(encoded, 0, encoded.length, encoding)), given);
     }
   }));
 });
@@ -55,7 +48,19 @@ test("rows that ktserver would not encode come back as they were", () => {
   fc.assert(fc.property(rows, (given) => {
     const encoding = replyEncoding(given);
     const encoded = body(given, encoding);
-    assertEquals(decodeRows(encoded, 0, encoded.length, encoding), given);
+    assertEquals(asBytes(decodeRows(encoded, 0, encoded.length, encoding)), given);
+  }));
+});
+
+test("it makes no difference whether columns are bytes or texts", () => {
+  fc.assert(fc.property(rows, (given) => {
+    const texts = asTexts(given);
+    assertStrictEquals(requestEncoding(texts), requestEncoding(given));
+    assertStrictEquals(replyEncoding(texts), replyEncoding(given));
+    for (const encoding of ["", ...ENCODINGS] as const) {
+      assertStrictEquals(rowsSize(texts, encoding), rowsSize(given, encoding));
+      assertEquals(body(texts, encoding), body(given, encoding));
+    }
   }));
 });
 
@@ -117,8 +122,8 @@ test("one CR before the end of a line is dropped, and the last line needs no end
 
 test("only the body is looked at, not what stands around it", () => {
   const around = latin1("x\ty\na\t1\nb\t2\n");
-  assertEquals(texts(decodeRows(around, 4, 7, "")), [["a", "1"]]);
-  assertEquals(texts(decodeRows(around, 4, 6, "")), [["a", ""]]);
+  assertEquals(asTexts(decodeRows(around, 4, 7, "")), [["a", "1"]]);
+  assertEquals(asTexts(decodeRows(around, 4, 6, "")), [["a", ""]]);
 });
 
 test("a body of many lines without tabs is read in one go", () => {
@@ -127,7 +132,7 @@ test("a body of many lines without tabs is read in one go", () => {
 });
 
 test("forms are split at ampersands and semicolons", () => {
-  assertEquals(texts(decodeForm(latin1("a=1&b=%41+%42;c=&d&=e&f=1=2&&; g=%3d"))), [
+  assertEquals(asTexts(decodeForm(latin1("a=1&b=%41+%42;c=&d&=e&f=1=2&&; g=%3d"))), [
     ["a", "1"],
     ["b", "A B"],
     ["c", ""],

@@ -1,8 +1,10 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import {
+  commonText,
   formatDecimal,
   fromByteText,
+  isByteText,
   parseDecimal,
   parseInteger,
   toByteText,
@@ -33,6 +35,19 @@ test("bytes survive being text of one character each", () => {
   }));
   assertStrictEquals(toByteText(latin1("abcdef"), 1, 4), "bcd");
   assertStrictEquals(toByteText(new Uint8Array(20_000), 0, 20_000).length, 20_000);
+});
+
+test("a text that is looked up is the one that is made", () => {
+  const few = fc.uint8Array({ maxLength: 70, min: 0x61, max: 0x63 });
+  fc.assert(fc.property(fc.array(fc.oneof(few, bytes), { maxLength: 50 }), (parts) => {
+    for (const b of parts) {
+      const text = toByteText(b, 0, b.length);
+      assertStrictEquals(commonText(b, 0, b.length), text);
+      assertStrictEquals(commonText(latin1(`<${text}>`), 1, b.length + 1), text);
+      assert(isByteText(text, b, 0, b.length));
+      assertStrictEquals(isByteText(`${text}x`, b, 0, b.length), false);
+    }
+  }));
 });
 
 test("every encoding carries any bytes, in as many as announced", () => {

@@ -13,7 +13,7 @@ import type { Row } from "../../src/codec/tsv.ts";
 import { toBytes } from "../../src/codec/writer.ts";
 import type { Key } from "../../src/types.ts";
 import { type Channel, channelOf } from "../../src/transport/channel.ts";
-import { latin1, written } from "../codec/_http.ts";
+import { asTexts, latin1, written } from "../codec/_http.ts";
 
 const MAX_BYTES = 2 ** 28;
 
@@ -56,10 +56,9 @@ export class HttpPeer implements Disposable {
       typeof value === "object" ? value : toBytes(String(value)),
     ]);
     const reply = await this.rpc(procedure, given);
-    const text = (bytes: Uint8Array) => String.fromCharCode(...bytes);
     return {
       status: reply.status,
-      rows: Object.fromEntries(reply.rows.map(([name, value]) => [text(name), text(value)])),
+      rows: Object.fromEntries(asTexts(reply.rows)),
     };
   }
 

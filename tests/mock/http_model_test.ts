@@ -6,7 +6,7 @@ import { startMockServer } from "../../mock_server/mod.ts";
 import { fromByteText, toByteText } from "../../src/codec/byte_text.ts";
 import type { Row } from "../../src/codec/tsv.ts";
 import { test } from "../_harness.ts";
-import { latin1 } from "../codec/_http.ts";
+import { asTexts, latin1 } from "../codec/_http.ts";
 import { HttpPeer } from "./_http_peer.ts";
 
 /** Few keys, so that they are met again; among them all that need an encoding. */
@@ -115,7 +115,7 @@ test("records of any bytes are treated as the model says, pipelined or not", asy
         if (!pipelined) await reply;
       }
       for (const [i, { status, rows }] of (await Promise.all(replies)).entries()) {
-        const got = { status, rows: Object.fromEntries(rows.map((row) => row.map(text))) };
+        const got = { status, rows: Object.fromEntries(asTexts(rows)) };
         assertEquals(got, expected(model, steps[i]), JSON.stringify(steps[i]));
       }
       const stored = [...server.storage.databases[0].records()].map(({ bytes, keySize }) => [
