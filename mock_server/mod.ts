@@ -41,5 +41,5 @@ export type {
 } from "./session/recorder.ts";
 export { MockServer, startMockServer } from "./server.ts";
 export type { MockServerOptions, SeedRecord } from "./options.ts";
-export { Database, Storage } from "./storage/storage.ts";
+export { Database, keyOf, Storage, valueOf } from "./storage/storage.ts";
 export type { StorageOptions, StoredRecord, UpdateSink } from "./storage/storage.ts";

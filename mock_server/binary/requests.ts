@@ -116,8 +116,7 @@ export class RequestServer {
     const { out } = this.#session, found = this.#found;
     encodeCount(out, Magic.GET_BULK, found.length);
     if (found.length > 0) {
-      const { bytes, keySize, expires } = found.pop()!;
-      out.storedRecord(this.#foundIn.pop()!, bytes, keySize, expires);
+      out.storedRecord(this.#foundIn.pop()!, found.pop()!);
     }
     return true;
   }
@@ -199,8 +198,7 @@ export class RequestServer {
     let { out } = this.#session;
     encodeCount(out, Magic.GET_BULK, found.length);
     for (let i = 0; i < found.length; i++) {
-      const { bytes, keySize, expires } = found[i];
-      out.storedRecord(foundIn[i], bytes, keySize, expires);
+      out.storedRecord(foundIn[i], found[i]);
       if (i % FLUSH_INTERVAL !== 0) continue;
       const full = this.#session.flushIfMuch();
       if (full !== undefined) yield full;

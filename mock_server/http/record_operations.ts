@@ -1,9 +1,10 @@
 /** What HTTP does to single records, counted and refused as the real server does. */
 
+import { compareBytes } from "../../src/codec/bytes.ts";
 import type { ServerState } from "../session/state.ts";
 import { increment } from "../storage/increment.ts";
 import { incrementDouble } from "../storage/increment_double.ts";
-import { compareBytes, payloadOf } from "../storage/record.ts";
+import { payloadOf } from "../storage/record.ts";
 import { type Database, type StoredRecord, valueOf } from "../storage/storage.ts";
 import {
   CONFLICT,
@@ -141,7 +142,5 @@ function modify(state: ServerState, change: () => Failure | undefined): Failure 
 }
 
 function sameValue(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined
-    ? a === b
-    : compareBytes(a, a.length, b, b.length) === 0;
+  return a === undefined || b === undefined ? a === b : compareBytes(a, b) === 0;
 }

@@ -183,7 +183,7 @@ function giveMatches(call: RpcCall, database: Database, matches: (key: string) =
   let rank = 0;
   for (const record of database.stored()) {
     if (rank >= max) break;
-    if (matches(toByteText(record.bytes, 0, record.keySize))) {
+    if (matches(toByteText(record.bytes, record.start, record.valueStart))) {
       call.giveRecord(keyOf(record), rank++);
     }
   }

@@ -1,8 +1,8 @@
 /** Server-side procedures (play_script): what a user writes, and how it is called. */
 
+import { compareBytes } from "../../src/codec/bytes.ts";
 import { toBytes } from "../../src/codec/writer.ts";
 import type { Key } from "../../src/types.ts";
-import { compareBytes } from "../storage/record.ts";
 import type { Storage } from "../storage/storage.ts";
 import { ProcedureDatabase } from "./procedure_database.ts";
 
@@ -263,7 +263,7 @@ function numberText(n: number): string {
 }
 
 function compare(a: Uint8Array, b: Uint8Array): number {
-  return compareBytes(a, a.length, b, b.length);
+  return compareBytes(a, b);
 }
 
 /** Sorted by key; of equal keys the last one stays. */

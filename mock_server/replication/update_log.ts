@@ -90,10 +90,10 @@ export class UpdateLog implements UpdateSink {
 
   /** A record was stored. */
   set(database: Database, record: StoredRecord, serverId?: number): void {
-    const { bytes, keySize, expires } = record, { persistent } = database;
-    const segment = this.#room(setFrameSize(keySize, bytes.length - keySize, persistent));
+    const { start, valueStart, end } = record, { persistent } = database;
+    const segment = this.#room(setFrameSize(valueStart - start, end - valueStart, persistent));
     const head = this.#begin(segment, database, serverId);
-    segment.used = putSet(segment.bytes, segment.used, head, bytes, keySize, expires, persistent);
+    segment.used = putSet(segment.bytes, segment.used, head, record, persistent);
   }
 
   /** A record was removed, or would have been. */

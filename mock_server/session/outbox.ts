@@ -6,6 +6,8 @@ import type { ReplyShape } from "./reply_shape.ts";
 
 /** Replies that may wait for the client to read those before. */
 const HIGH_WATER_MARK = 256 * 1024;
+/** As much leaves without waiting for what comes behind it, so that the client can begin. */
+const SEND_SIZE = 16 * 1024;
 /** A larger reply is written in pieces, so that a slow reader's progress can be seen. */
 const PIECE_SIZE = 1024 * 1024;
 
@@ -64,7 +66,7 @@ export class Outbox {
 
   /** The same, but only when much was written since the last time. */
   flushIfMuch(): Promise<void> | undefined {
-    return this.out.length < HIGH_WATER_MARK ? undefined : this.flush();
+    return this.out.length < SEND_SIZE ? undefined : this.flush();
   }
 
   /** Sends what was written; resolves when all of it has left. */

@@ -4,8 +4,8 @@ import { NEVER, XT_NEVER } from "../../src/codec/constants.ts";
 import { xtToAbsolute } from "../../src/codec/expiration.ts";
 import { HashTable } from "./hash_table.ts";
 import { KeyOrder } from "./key_order.ts";
-import { type KeptRecord, keyOf, payloadOf, type StoredRecord } from "./record.ts";
-import { type Slab, Slabs } from "./slabs.ts";
+import { type KeptRecord, keyOf, type StoredRecord } from "./record.ts";
+import { type Placed, Slabs } from "./slabs.ts";
 import type { Storage } from "./storage.ts";
 
 /** Slots that each write looks at for expired records. */
@@ -104,19 +104,20 @@ export class Database {
 
   /** Stores a record; `xt` as in a request: seconds from now, or negative seconds since 1970. */
   set(key: Uint8Array, value: Uint8Array, xt: number = XT_NEVER): void {
-    const { bytes, slab } = this.#slabs.placeBoth(key, value);
-    this.#set(bytes, slab, key.length, this.#expiration(xt), undefined);
+    const placed = this.#slabs.placeBoth(key, value);
+    this.#set(placed, key.length, value.length, this.#expiration(xt), undefined);
   }
 
   /** Stores a record whose key and value stand behind each other in `payload`, which is kept. */
   setPayload(payload: Uint8Array, keySize: number, xt: number): void {
-    this.#set(payload, null, keySize, this.#expiration(xt), undefined);
+    const placed = { bytes: payload, at: 0, slab: null };
+    this.#set(placed, keySize, payload.length - keySize, this.#expiration(xt), undefined);
   }
 
   /** Stores a record whose key and value stand behind each other in `bytes`, and are copied. */
   setCopy(bytes: Uint8Array, start: number, keySize: number, valueSize: number, xt: number): void {
     const placed = this.#slabs.place(bytes, start, start + keySize + valueSize);
-    this.#set(placed.bytes, placed.slab, keySize, this.#expiration(xt), undefined);
+    this.#set(placed, keySize, valueSize, this.#expiration(xt), undefined);
   }
 
   /** Removes a record; returns whether there was a live one. */
@@ -132,7 +133,7 @@ export class Database {
   /** Stores what another server sent; `expires` in seconds since 1970. */
   setRaw(key: Uint8Array, value: Uint8Array, expires: number, serverId?: number): void {
     const at = this.persistent ? XT_NEVER : Math.min(expires, NEVER);
-    this.#set(payloadOf(key, value), null, key.length, at, serverId);
+    this.#set(this.#slabs.placeBoth(key, value), key.length, value.length, at, serverId);
   }
 
   /** Removes what another server removed. */
@@ -234,14 +235,15 @@ export class Database {
   }
 
   #set(
-    bytes: Uint8Array,
-    slab: Slab | null,
+    { bytes, at, slab }: Placed,
     keySize: number,
+    valueSize: number,
     expires: number,
     serverId: number | undefined,
   ): void {
     if (this.#expiring > 0 || this.#slabs.isWasteful) this.collect(SLOTS_PER_WRITE);
-    const record: KeptRecord = { bytes, keySize, expires, slab };
+    const valueStart = at + keySize, end = valueStart + valueSize;
+    const record: KeptRecord = { bytes, start: at, valueStart, end, expires, slab };
     const previous = this.#put(record);
     const transaction = this.#transaction;
     if (transaction !== null) {
@@ -304,7 +306,7 @@ export class Database {
   }
 
   #drop(record: KeptRecord): void {
-    this.#table.remove(record.bytes, 0, record.keySize);
+    this.#table.remove(record.bytes, record.start, record.valueStart);
     this.#forget(record);
   }
 
@@ -318,11 +320,12 @@ export class Database {
   }
 
   /** A record has come (1) or gone (-1). */
-  #count({ bytes: { length }, expires, slab }: KeptRecord, difference: 1 | -1): void {
-    this.#size += difference * length;
+  #count({ start, end, expires, slab }: KeptRecord, difference: 1 | -1): void {
+    const size = end - start;
+    this.#size += difference * size;
     if (slab !== null) {
-      if (difference > 0) this.#slabs.use(slab, length);
-      else this.#slabs.free(slab, length);
+      if (difference > 0) this.#slabs.use(slab, size);
+      else this.#slabs.free(slab, size);
     }
     if (expires >= NEVER) return;
     this.#expiring += difference;
@@ -331,8 +334,17 @@ export class Database {
 
   /** Moves the bytes of a record out of a slab that holds little else. */
   #move(slot: number, record: KeptRecord): void {
-    const { bytes, slab } = this.#slabs.place(record.bytes, 0, record.bytes.length);
-    const moved = { ...record, bytes, slab };
+    const { start, valueStart, end, expires } = record;
+    const { bytes, at, slab } = this.#slabs.place(record.bytes, start, end);
+    const by = at - start;
+    const moved: KeptRecord = {
+      bytes,
+      start: at,
+      valueStart: valueStart + by,
+      end: end + by,
+      expires,
+      slab,
+    };
     this.#table.replaceAt(slot, moved);
     this.#count(moved, 1);
     this.#count(record, -1);

@@ -15,11 +15,11 @@ function hashOf(bytes: Uint8Array, start: number, end: number): number {
 }
 
 function matches(record: KeptRecord, bytes: Uint8Array, start: number, end: number): boolean {
-  const size = end - start;
-  if (record.keySize !== size) return false;
   const own = record.bytes;
-  for (let i = 0; i < size; i++) {
-    if (own[i] !== bytes[start + i]) return false;
+  let at = record.start;
+  if (record.valueStart - at !== end - start) return false;
+  for (let i = start; i < end; i++) {
+    if (own[at++] !== bytes[i]) return false;
   }
   return true;
 }
@@ -58,8 +58,9 @@ export class HashTable {
 
   /** Puts a record in the place of the one with the same key, which is returned. */
   put(record: KeptRecord): KeptRecord | undefined {
-    const hash = hashOf(record.bytes, 0, record.keySize);
-    const slot = this.#slotOf(hash, record.bytes, 0, record.keySize);
+    const { bytes, start, valueStart } = record;
+    const hash = hashOf(bytes, start, valueStart);
+    const slot = this.#slotOf(hash, bytes, start, valueStart);
     const previous = this.#records[slot];
     this.#records[slot] = record;
     if (previous !== undefined) return previous;

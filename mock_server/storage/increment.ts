@@ -24,10 +24,10 @@ export function increment(
   const record = database.get(key);
   let sum = 0n;
   if (record !== undefined) {
-    const { bytes, keySize } = record;
-    if (bytes.length - keySize !== value.length) return null;
+    const { bytes, valueStart, end } = record;
+    if (end - valueStart !== value.length) return null;
     if (origin !== "set") {
-      for (let i = 0; i < value.length; i++) value[i] = bytes[keySize + i];
+      for (let i = 0; i < value.length; i++) value[i] = bytes[valueStart + i];
       sum = view.getBigInt64(0);
       if (by === 0n) return sum;
     }

@@ -1,6 +1,6 @@
 /** Records in the order of their keys: a list of sorted blocks, cheap to insert into and to walk. */
 
-import { compareBytes, compareKeys, type StoredRecord } from "./record.ts";
+import { compareKey, compareKeys, type StoredRecord } from "./record.ts";
 
 /** A block that grows beyond this is cut in two. */
 const BLOCK_SIZE = 512;
@@ -23,9 +23,12 @@ export class KeyOrder {
       this.#blocks.push([record]);
       return;
     }
-    const b = Math.min(this.#blockOf(record.bytes, record.keySize), this.#blocks.length - 1);
+    const b = Math.min(
+      this.#blockOf(record.bytes, record.start, record.valueStart),
+      this.#blocks.length - 1,
+    );
     const block = this.#blocks[b];
-    const i = lowerBound(block, record.bytes, record.keySize);
+    const i = lowerBound(block, record.bytes, record.start, record.valueStart);
     if (i < block.length && compareKeys(block[i], record) === 0) {
       block[i] = record;
       return;
@@ -36,10 +39,10 @@ export class KeyOrder {
 
   /** Takes out the record with the same key. */
   remove(record: StoredRecord): void {
-    const b = this.#blockOf(record.bytes, record.keySize);
+    const b = this.#blockOf(record.bytes, record.start, record.valueStart);
     const block = this.#blocks[b];
     if (block === undefined) return;
-    const i = lowerBound(block, record.bytes, record.keySize);
+    const i = lowerBound(block, record.bytes, record.start, record.valueStart);
     if (i === block.length || compareKeys(block[i], record) !== 0) return;
     block.splice(i, 1);
     if (block.length === 0) this.#blocks.splice(b, 1);
@@ -48,36 +51,35 @@ export class KeyOrder {
   /** The first record at or above a key, or with `strict` above it; without a key the first of all. */
   above(key: Uint8Array | undefined, strict: boolean): StoredRecord | undefined {
     if (key === undefined) return this.#blocks[0]?.[0];
-    const b = this.#blockOf(key, key.length);
+    const b = this.#blockOf(key, 0, key.length);
     const block = this.#blocks[b];
     if (block === undefined) return undefined;
-    const i = lowerBound(block, key, key.length);
+    const i = lowerBound(block, key, 0, key.length);
     const record = block[i];
-    if (!strict || compareBytes(record.bytes, record.keySize, key, key.length) !== 0) return record;
+    if (!strict || compareKey(record, key) !== 0) return record;
     return block[i + 1] ?? this.#blocks[b + 1]?.[0];
   }
 
   /** The last record at or below a key, or with `strict` below it; without a key the last of all. */
   below(key: Uint8Array | undefined, strict: boolean): StoredRecord | undefined {
     if (key === undefined) return this.#blocks.at(-1)?.at(-1);
-    const b = this.#blockOf(key, key.length);
+    const b = this.#blockOf(key, 0, key.length);
     const block = this.#blocks[b];
-    const i = block === undefined ? 0 : lowerBound(block, key, key.length);
+    const i = block === undefined ? 0 : lowerBound(block, key, 0, key.length);
     const record = block?.[i];
     if (
       !strict && record !== undefined &&
-      compareBytes(record.bytes, record.keySize, key, key.length) === 0
+      compareKey(record, key) === 0
     ) return record;
     return i > 0 ? block[i - 1] : this.#blocks[b - 1]?.at(-1);
   }
 
   /** The first block whose last key is at or above a key; behind the last if there is none. */
-  #blockOf(key: Uint8Array, size: number): number {
+  #blockOf(key: Uint8Array, start: number, end: number): number {
     let low = 0, high = this.#blocks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const last = this.#blocks[middle].at(-1)!;
-      if (compareBytes(last.bytes, last.keySize, key, size) < 0) low = middle + 1;
+      if (compareKey(this.#blocks[middle].at(-1)!, key, start, end) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -85,12 +87,11 @@ export class KeyOrder {
 }
 
 /** The position of the first record at or above a key. */
-function lowerBound(block: StoredRecord[], key: Uint8Array, size: number): number {
+function lowerBound(block: StoredRecord[], key: Uint8Array, start: number, end: number): number {
   let low = 0, high = block.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const record = block[middle];
-    if (compareBytes(record.bytes, record.keySize, key, size) < 0) low = middle + 1;
+    if (compareKey(block[middle], key, start, end) < 0) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,16 +1,10 @@
 /** A record as the mock server keeps it. */
 
+import type { RecordBytes as StoredRecord } from "../../src/codec/bytes.ts";
 import type { Slab } from "./slabs.ts";
 
 /** A stored record. Its bytes are never changed: a new value is a new record. */
-export interface StoredRecord {
-  /** The key, directly followed by the value. */
-  readonly bytes: Uint8Array;
-  /** How many of the bytes are the key's. */
-  readonly keySize: number;
-  /** The last second, since 1970, in which the record can be read. */
-  readonly expires: number;
-}
+export type { RecordBytes as StoredRecord } from "../../src/codec/bytes.ts";
 
 /** A record in the table, which knows where its bytes stand. */
 export interface KeptRecord extends StoredRecord {
@@ -18,14 +12,38 @@ export interface KeptRecord extends StoredRecord {
   readonly slab: Slab | null;
 }
 
-/** A view of the key. */
+/**
+ * A view of the key of a stored record.
+ *
+ * @example
+ * ```ts
+ * import { keyOf, startMockServer } from "@kyoto/tycoon/mock-server";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using server = await startMockServer({ seed: [{ key: "k", value: "v" }] });
+ * const [record] = server.storage.databases[0].records();
+ * assertEquals(keyOf(record), new TextEncoder().encode("k"));
+ * ```
+ */
 export function keyOf(record: StoredRecord): Uint8Array {
-  return record.bytes.subarray(0, record.keySize);
+  return record.bytes.subarray(record.start, record.valueStart);
 }
 
-/** A view of the value. */
+/**
+ * A view of the value of a stored record.
+ *
+ * @example
+ * ```ts
+ * import { valueOf, startMockServer } from "@kyoto/tycoon/mock-server";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using server = await startMockServer({ seed: [{ key: "k", value: "v" }] });
+ * const [record] = server.storage.databases[0].records();
+ * assertEquals(valueOf(record), new TextEncoder().encode("v"));
+ * ```
+ */
 export function valueOf(record: StoredRecord): Uint8Array {
-  return record.bytes.subarray(record.keySize);
+  return record.bytes.subarray(record.valueStart, record.end);
 }
 
 /** Puts a key and a value behind each other. */
@@ -36,21 +54,22 @@ export function payloadOf(key: Uint8Array, value: Uint8Array): Uint8Array {
   return payload;
 }
 
-/** Compares keys as unsigned bytes, a prefix standing before what is longer. */
-export function compareBytes(
-  a: Uint8Array,
-  aEnd: number,
-  b: Uint8Array,
-  bEnd: number,
+/** Compares the key of a record with one that stands in `key`, as unsigned bytes, prefixes first. */
+export function compareKey(
+  { bytes, start, valueStart }: StoredRecord,
+  key: Uint8Array,
+  keyStart: number = 0,
+  keyEnd: number = key.length,
 ): number {
-  const size = Math.min(aEnd, bEnd);
+  const own = valueStart - start, other = keyEnd - keyStart, size = Math.min(own, other);
   for (let i = 0; i < size; i++) {
-    if (a[i] !== b[i]) return a[i] - b[i];
+    const difference = bytes[start + i] - key[keyStart + i];
+    if (difference !== 0) return difference;
   }
-  return aEnd - bEnd;
+  return own - other;
 }
 
 /** Compares the keys of two records. */
 export function compareKeys(a: StoredRecord, b: StoredRecord): number {
-  return compareBytes(a.bytes, a.keySize, b.bytes, b.keySize);
+  return compareKey(a, b.bytes, b.start, b.valueStart);
 }

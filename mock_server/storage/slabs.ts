@@ -25,6 +25,8 @@ export interface Slab {
 /** A payload and where it stands. */
 export interface Placed {
   readonly bytes: Uint8Array;
+  /** Where it begins. */
+  readonly at: number;
   /** `null`: in memory of its own. */
   readonly slab: Slab | null;
 }
@@ -48,22 +50,22 @@ export class Slabs {
   /** Copies bytes to where they can stay. They count as in use after {@linkcode use}. */
   place(from: Uint8Array, start: number, end: number): Placed {
     const size = end - start;
-    if (size > LARGEST) return { bytes: from.slice(start, end), slab: null };
+    if (size > LARGEST) return { bytes: from.slice(start, end), at: 0, slab: null };
     const slab = this.#room(size), { bytes, used } = slab;
     copy(from, start, end, bytes, used);
     slab.used = used + size;
-    return { bytes: bytes.subarray(used, used + size), slab };
+    return { bytes, at: used, slab };
   }
 
   /** The same of a key and a value, which are put behind each other. */
   placeBoth(key: Uint8Array, value: Uint8Array): Placed {
     const size = key.length + value.length;
-    if (size > LARGEST) return { bytes: payloadOf(key, value), slab: null };
+    if (size > LARGEST) return { bytes: payloadOf(key, value), at: 0, slab: null };
     const slab = this.#room(size), { bytes, used } = slab;
     copy(key, 0, key.length, bytes, used);
     copy(value, 0, value.length, bytes, used + key.length);
     slab.used = used + size;
-    return { bytes: bytes.subarray(used, used + size), slab };
+    return { bytes, at: used, slab };
   }
 
   /** A payload in a slab begins to be in use. */

@@ -44,3 +44,26 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   for (let i = 0; i < size; i++) copy[i] = bytes[start + i];
   return copy;
 }
+
+/** A record as it stands somewhere in some bytes: its key, directly followed by its value. */
+export interface RecordBytes {
+  /** Where it stands, perhaps among others. */
+  readonly bytes: Uint8Array;
+  /** Where the key begins. */
+  readonly start: number;
+  /** Where the key ends and the value begins. */
+  readonly valueStart: number;
+  /** Where the value ends. */
+  readonly end: number;
+  /** The last second, since 1970, in which it can be read. */
+  readonly expires: number;
+}
+
+/** Compares as unsigned bytes, a prefix before what is longer. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const size = Math.min(a.length, b.length);
+  for (let i = 0; i < size; i++) {
+    if (a[i] !== b[i]) return a[i] - b[i];
+  }
+  return a.length - b.length;
+}

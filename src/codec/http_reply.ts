@@ -2,7 +2,7 @@
 
 import { ProtocolError } from "../errors.ts";
 import { commonText, fromByteText, isByteText, parseDigits, toByteText } from "./byte_text.ts";
-import { copyOf } from "./bytes.ts";
+import { compareBytes, copyOf } from "./bytes.ts";
 import { charCode } from "./char_code.ts";
 import type { ColumnEncoding } from "./column.ts";
 import { ROW_COST } from "./constants.ts";
@@ -142,14 +142,6 @@ function encodeLength(w: ByteWriter, length: number): void {
 function compareColumns(a: Column, b: Column): number {
   if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a === b ? 0 : 1;
   return compareBytes(columnBytes(a), columnBytes(b));
-}
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const size = Math.min(a.length, b.length);
-  for (let i = 0; i < size; i++) {
-    if (a[i] !== b[i]) return a[i] - b[i];
-  }
-  return a.length - b.length;
 }
 
 /** Answers what the transport itself refuses; the connection closes behind it. */

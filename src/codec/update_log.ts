@@ -4,6 +4,7 @@
  */
 
 import { ProtocolError } from "../errors.ts";
+import type { RecordBytes } from "./bytes.ts";
 import { Magic, MAX_SIZE, NEVER } from "./constants.ts";
 import { type ByteReader, collect, type Decoder } from "./decoder.ts";
 
@@ -105,21 +106,19 @@ export function putSet(
   target: Uint8Array,
   at: number,
   head: UpdateHead,
-  bytes: Uint8Array,
-  keySize: number,
-  expires: number,
+  { bytes, start, valueStart, end, expires }: RecordBytes,
   persistent: boolean,
 ): number {
-  const valueSize = bytes.length - keySize;
+  const keySize = valueStart - start, valueSize = end - valueStart;
   at = putHead(target, at, setFrameSize(keySize, valueSize, persistent), head, Operation.SET);
   at = putVarnum(target, at, keySize);
   at = putVarnum(target, at, persistent ? valueSize : valueSize + EXPIRATION_SIZE);
-  at = putBytes(target, at, bytes, 0, keySize);
+  at = putBytes(target, at, bytes, start, valueStart);
   if (!persistent) {
     target[at] = expires / 0x1_0000_0000;
     at = put32(target, at + 1, expires >>> 0);
   }
-  return putBytes(target, at, bytes, keySize, bytes.length);
+  return putBytes(target, at, bytes, valueStart, end);
 }
 
 /** The bytes that {@linkcode putRemove} writes. */

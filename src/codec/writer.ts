@@ -1,6 +1,7 @@
 /** Where messages are encoded to: one growing buffer that is used again and again. */
 
 import type { Key } from "../types.ts";
+import type { RecordBytes } from "./bytes.ts";
 import { charCode } from "./char_code.ts";
 
 const encoder = new TextEncoder();
@@ -187,16 +188,18 @@ export class ByteWriter {
   }
 
   /** The same, of a key and a value that stand one behind the other in `payload`. */
-  storedRecord(database: number, payload: Uint8Array, keySize: number, xt: number): void {
+  storedRecord(database: number, record: RecordBytes): void {
+    const { bytes, start, valueStart, end, expires } = record;
     this.#reserve(18);
     const b = this.#buffer, e = this.#end;
     b[e] = database >>> 8;
     b[e + 1] = database;
-    this.#set32(e + 2, keySize);
-    this.#set32(e + 6, payload.length - keySize);
+    this.#set32(e + 2, valueStart - start);
+    this.#set32(e + 6, end - valueStart);
     this.#end = e + 10;
-    this.i64(xt);
-    this.bytes(payload);
+    this.i64(expires);
+    if (end - start < REFERENCE_SIZE) this.range(bytes, start, end);
+    else this.bytes(bytes.subarray(start, end));
   }
 
   /** `sizes, key, value`: a record of a procedure's input or output. */

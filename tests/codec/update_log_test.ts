@@ -110,7 +110,15 @@ function write({ kind, stamp, serverId, database, expires, key, value }: Read): 
   if (kind === FrameKind.SET) {
     const raw = persistent(database);
     const bytes = new Uint8Array(setFrameSize(key.length, value.length, raw));
-    const end = putSet(bytes, 0, head, concat([key, value]), key.length, expires, raw);
+    // Others' bytes stand around it.
+    const record = {
+      bytes: concat([Uint8Array.of(1), key, value, Uint8Array.of(2)]),
+      start: 1,
+      valueStart: 1 + key.length,
+      end: 1 + key.length + value.length,
+      expires,
+    };
+    const end = putSet(bytes, 0, head, record, raw);
     assertEquals(end, bytes.length);
     return bytes;
   }

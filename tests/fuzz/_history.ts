@@ -4,6 +4,7 @@
  */
 
 import type { Database, StoredRecord, UpdateSink } from "../../mock_server/mod.ts";
+import { keyOf, valueOf } from "../../mock_server/storage/record.ts";
 import { COUNTER, DATABASES, LOG, type PlannedKey } from "./_plan.ts";
 
 /** Where a record is, whatever form its key was given in. */
@@ -254,8 +255,8 @@ export class History implements UpdateSink {
 }
 
 /** Key and value of a stored record as text; those of counters are numbers of eight bytes. */
-function textOf({ bytes, keySize }: StoredRecord): { name: string; value: string } {
-  const name = decoder.decode(bytes.subarray(0, keySize)), value = bytes.subarray(keySize);
+function textOf(record: StoredRecord): { name: string; value: string } {
+  const name = decoder.decode(keyOf(record)), value = valueOf(record);
   if (!name.startsWith(COUNTER)) return { name, value: decoder.decode(value) };
   return { name, value: String(new DataView(value.slice().buffer).getBigInt64(0)) };
 }

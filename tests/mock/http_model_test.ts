@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { startMockServer } from "../../mock_server/mod.ts";
+import { keyOf, valueOf } from "../../mock_server/storage/record.ts";
 import { fromByteText, toByteText } from "../../src/codec/byte_text.ts";
 import type { Row } from "../../src/codec/tsv.ts";
 import { test } from "../_harness.ts";
@@ -118,9 +119,9 @@ test("records of any bytes are treated as the model says, pipelined or not", asy
         const got = { status, rows: Object.fromEntries(asTexts(rows)) };
         assertEquals(got, expected(model, steps[i]), JSON.stringify(steps[i]));
       }
-      const stored = [...server.storage.databases[0].records()].map(({ bytes, keySize }) => [
-        text(bytes.subarray(0, keySize)),
-        text(bytes.subarray(keySize)),
+      const stored = [...server.storage.databases[0].records()].map((record) => [
+        text(keyOf(record)),
+        text(valueOf(record)),
       ]);
       assertEquals(stored, [...model].sort(([a], [b]) => a < b ? -1 : 1));
     }),

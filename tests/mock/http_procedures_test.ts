@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type MockServer, startMockServer } from "../../mock_server/mod.ts";
+import { keyOf, valueOf } from "../../mock_server/storage/record.ts";
 import { test } from "../_harness.ts";
 import { HttpPeer } from "./_http_peer.ts";
 
@@ -26,8 +27,7 @@ function logged(server: MockServer): string[] {
   const seen: string[] = [];
   const text = (bytes: Uint8Array) => String.fromCharCode(...bytes);
   server.storage.updates = {
-    set: (database, { bytes, keySize }) =>
-      seen.push(`${database.index} set ${text(bytes.subarray(0, keySize))}`),
+    set: (database, record) => seen.push(`${database.index} set ${text(keyOf(record))}`),
     remove: (database, key) => seen.push(`${database.index} remove ${text(key)}`),
     clear: (database) => seen.push(`${database.index} clear`),
   };
@@ -58,8 +58,8 @@ test("increment_double() keeps 15 decimals, cut off and not rounded", async () =
   const stored = async (num: string) => {
     await peer.call("remove", { key: "d" });
     await peer.call("increment_double", { key: "d", num });
-    const { bytes, keySize } = server.storage.databases[0].get(new TextEncoder().encode("d"))!;
-    const view = new DataView(bytes.buffer, bytes.byteOffset + keySize, 16);
+    const record = server.storage.databases[0].get(new TextEncoder().encode("d"))!;
+    const view = new DataView(valueOf(record).slice().buffer);
     return [view.getBigInt64(0), view.getBigInt64(8)];
   };
   assertEquals(await stored("0.1"), [0n, 100_000_000_000_000n]);

@@ -140,7 +140,8 @@ test("a follower that does not read does not stall others", async () => {
 test("for a follower that does not read, little is gathered, however much there is", () => {
   const log = new UpdateLog();
   const database = new Storage().databases[0];
-  const record = { bytes: new Uint8Array(1000), keySize: 8, expires: 2 ** 40 - 1 };
+  const bytes = new Uint8Array(1000), expires = 2 ** 40 - 1;
+  const record = { bytes, start: 0, valueStart: 8, end: 1000, expires };
   for (let i = 0; i < 20_000; i++) log.set(database, record);
   const bound = 256 * 1024;
   const full = new Promise<void>(() => {});
