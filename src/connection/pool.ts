@@ -12,6 +12,7 @@ import type { Backoff } from "./backoff.ts";
 import { type Call, type Lane, SETTLED } from "./call.ts";
 import { Connection, type Counters } from "./connection.ts";
 import { Dialer, type Server } from "./dialer.ts";
+import { Failback } from "./failback.ts";
 import { type BatchLimits, connectionLost } from "./request_queue.ts";
 import type { Status, StatusEvent } from "./status.ts";
 import type { Timers } from "../transport/timers.ts";
@@ -61,9 +62,6 @@ export interface PoolStats extends Counters {
   queued: number;
 }
 
-/** A server that was preferred and is back must answer within so many milliseconds. */
-const PROBE_TIMEOUT = 1000;
-
 /** The connections of a client. */
 export class Pool {
   readonly #options: PoolOptions;
@@ -71,6 +69,7 @@ export class Pool {
   readonly #admission: Admission;
   readonly #waiting: WaitingCalls;
   readonly #upkeep: Upkeep;
+  readonly #failback: Failback<Connection>;
   readonly #counters: Counters = {
     bytesSent: 0,
     bytesReceived: 0,
@@ -85,7 +84,6 @@ export class Pool {
   #state: "open" | "closing" | "closed" = "open";
   #connecting = false;
   #cancelRetry: (() => void) | null = null;
-  #cancelProbe: (() => void) | null = null;
   /** Attempts since a server last answered anything. */
   #failures = 0;
   #lastFailure: unknown;
@@ -113,6 +111,13 @@ export class Pool {
     });
     this.#waiting = new WaitingCalls(queueTimeout, timers, (call) => this.#waitedTooLong(call));
     this.#upkeep = new Upkeep(options, () => this.#connections);
+    this.#failback = new Failback(options, {
+      dialer: this.#dialer,
+      present: () => this.#connections[0]?.server,
+      calls: () => this.#admission.calls,
+      idle: () => this.#admission.idle,
+      adopt: (connection) => this.#adopt(connection),
+    });
   }
 
   get stats(): PoolStats {
@@ -354,7 +359,7 @@ export class Pool {
     }
     this.#connections.push(connection);
     this.#upkeep.watch();
-    this.#probeLater();
+    this.#failback.watch();
     // Before anybody is told: calls made then come behind those that wait.
     this.#serveWaiting();
     if (this.#told !== server) {
@@ -371,31 +376,6 @@ export class Pool {
       this.#retired.add(connection);
       connection.close("a server that comes before this one is back");
     }
-  }
-
-  /** While calls go to a server that is not the first, looks whether one before it is back. */
-  #probeLater(): void {
-    const { failbackInterval, timers, connectTimeout } = this.#options;
-    const present = this.#connections[0]?.server;
-    if (this.#cancelProbe !== null || present === undefined) return;
-    if (this.#dialer.before(present).length === 0) return;
-    const { calls } = this.#admission;
-    this.#cancelProbe = timers.start(failbackInterval, false, async () => {
-      const present = this.#connections[0]?.server;
-      // Nobody needs it where no calls are made, and looking would keep the process alive.
-      const isUsed = this.#admission.calls > calls || !this.#admission.idle;
-      if (present !== undefined && isUsed) {
-        const timeout = Math.min(connectTimeout, PROBE_TIMEOUT);
-        const better = this.#dialer.before(present);
-        if (better.length > 0) {
-          await this.#dialer.dial(better, timeout)
-            .then((connection) => this.#adopt(connection))
-            .catch(() => {}); // not yet, then
-        }
-      }
-      this.#cancelProbe = null;
-      if (this.#state !== "closed") this.#probeLater();
-    });
   }
 
   #serveWaiting(): void {
@@ -452,7 +432,7 @@ export class Pool {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#cancelRetry?.();
-    this.#cancelProbe?.();
+    this.#failback.close();
     this.#upkeep.close();
     this.#dialer.close();
     const closed = new ClosedError("the client was closed", { cause: reason });
