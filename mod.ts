@@ -16,13 +16,7 @@
  * @module
  */
 
-export {
-  KyotoTycoon,
-  type NoReplyOptions,
-  type ScriptOptions,
-  type SetOptions,
-  type Stats,
-} from "./src/client.ts";
+export { KyotoTycoon } from "./src/client.ts";
 export type {
   Cursor,
   CursorRemoveOptions,
@@ -38,9 +32,12 @@ export type {
   Master,
   MatchOptions,
   ModifyOptions,
+  NoReplyOptions,
   RecordOptions,
   RpcInput,
   RpcOptions,
+  ScriptOptions,
+  SetOptions,
   SimilarOptions,
   StoreOptions,
   SynchronizeOptions,
@@ -73,6 +70,7 @@ export type {
   ServerOptions,
 } from "./src/connect/options.ts";
 export type { WhenFull } from "./src/connection/admission.ts";
+export type { Stats } from "./src/connection/stats.ts";
 export type { Status, StatusEvent } from "./src/connection/status.ts";
 export type { CallMessage } from "./src/diagnostics.ts";
 export {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { checkCallOptions, checkCodec, checkData, checkDatabase, describe } from "./arguments.ts";
-import { removeBulkCall, scriptCall } from "./operations/calls.ts";
+import { checkCallOptions, checkCodec, checkData, checkDatabase } from "./arguments.ts";
+import { removeBulkCall } from "./operations/calls.ts";
 import { getBulk, getBulkStream, removeBulk, setBulk, writable } from "./operations/bulk.ts";
 import type { ClientCore } from "./operations/core.ts";
 import { type Cursor, makeCursor } from "./operations/cursor.ts";
@@ -18,9 +18,12 @@ import type {
   Master,
   MatchOptions,
   ModifyOptions,
+  NoReplyOptions,
   RecordOptions,
   RpcInput,
   RpcOptions,
+  ScriptOptions,
+  SetOptions,
   SimilarOptions,
   StoreOptions,
   SynchronizeOptions,
@@ -73,68 +76,14 @@ import { expirationToXt, xtToDate } from "./codec/expiration.ts";
 import type { Convert } from "./connection/call.ts";
 import { GetCall, SetCall } from "./connection/call.ts";
 import { pingCall } from "./connection/ping.ts";
-import type { Pool, PoolStats } from "./connection/pool.ts";
+import type { Pool } from "./connection/pool.ts";
+import type { Stats } from "./connection/stats.ts";
 import type { ReplicationOptions } from "./replication/options.ts";
 import { ReplicationStream } from "./replication/stream.ts";
-import {
-  type BulkItem,
-  type BulkKey,
-  type BulkRecords,
-  recordsOf,
-  type ScriptInput,
-} from "./operations/records.ts";
-import type { CallOptions, Entry, ExpirationOptions, Key, Value } from "./types.ts";
+import type { BulkItem, BulkKey, BulkRecords, ScriptInput } from "./operations/records.ts";
+import { playScript } from "./operations/script.ts";
+import type { CallOptions, Entry, Key, Value } from "./types.ts";
 import { type Codec, type RangeDecoder, rangeDecoder } from "./value_codec.ts";
-
-/** What a call that may go unanswered takes. */
-export interface NoReplyOptions extends RecordOptions {
-  /**
-   * Asks for no reply: the call resolves, to nothing, when its bytes have left, and nobody learns
-   * whether it succeeded.
-   */
-  noReply?: boolean;
-}
-
-/** What `set` and `setBulk` take. */
-export interface SetOptions extends NoReplyOptions, ExpirationOptions {}
-
-/** What `playScript` takes. */
-export interface ScriptOptions extends CallOptions {
-  /** Asks for no reply: the call resolves, to nothing, when its bytes have left. */
-  noReply?: boolean;
-  /** How the keys of the output are given. Default `"text"`, which rejects what is not UTF-8. */
-  keys?: "text" | "bytes";
-}
-
-/** What a client has done, and what it holds. */
-export interface Stats {
-  /** The server that calls go to, as `host:port` or path; `null` while there is no connection. */
-  server: string | null;
-  /** Open connections. */
-  connections: number;
-  /** Connections made since the beginning. */
-  connected: number;
-  /** Those of them that replaced a lost one. */
-  reconnects: number;
-  /** Calls made. */
-  calls: number;
-  /** Requests sent; fewer than calls where calls travel together. */
-  requests: number;
-  /** Requests that carried several calls. */
-  batches: number;
-  /** Requests that left on a connection that had been used before. */
-  reused: number;
-  /** Calls that have not ended. */
-  pending: number;
-  /** Those of them that have not been written: they wait for their turn or for a connection. */
-  queued: number;
-  /** Bytes of keys and values in calls that have not ended. */
-  pendingBytes: number;
-  /** Bytes written to the server. */
-  bytesSent: number;
-  /** Bytes read from the server. */
-  bytesReceived: number;
-}
 
 /** Makes a client; for `connect` alone. */
 export let makeClient: <V, In>(
@@ -800,36 +749,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
     options?: ScriptOptions,
   ): Promise<Map<string, V> | Map<Uint8Array, V> | void> {
     if (options !== undefined) checkCallOptions("playScript", options);
-    if (typeof name !== "string") {
-      throw new TypeError(`Cannot playScript: the name is ${describe(name)}, not a string`);
-    }
-    const { keys = "text", noReply = false } = options ?? {};
-    if (keys !== "text" && keys !== "bytes") {
-      throw new TypeError(
-        `Cannot playScript: "keys" is ${describe(keys)}, not "text" or "bytes"`,
-      );
-    }
-    const records: [Key, Value][] = [];
-    for (const record of recordsOf("playScript", input) as Iterable<[Key, In]>) {
-      if (typeof record !== "object" || record === null || !(Symbol.iterator in record)) {
-        throw new TypeError(`Cannot playScript: a record is ${describe(record)}, not a pair`);
-      }
-      const [key, value] = record;
-      records.push([
-        checkData("playScript", "key", key),
-        checkData("playScript", "value", this.#codec.encode(value)),
-      ]);
-    }
-    const output = await this.#pool.submit(
-      scriptCall(name, records, noReply, this.#core.maxReplyBytes),
-      options,
-      this.#core.lane,
-    );
-    if (noReply) return;
-    const decoded = output.map(([key, value]) => [key, this.#codec.decode(value)] as const);
-    return keys === "bytes"
-      ? new Map(decoded)
-      : new Map(decoded.map(([key, value]) => [textKey(name, key), value]));
+    return await playScript(this.#core, name, input, options, this.#codec);
   }
 
   /**
@@ -1499,7 +1419,7 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
 
   /** What this client has done, and what it holds now; shared by all its views. */
   get stats(): Stats {
-    return this.#pool.stats satisfies PoolStats;
+    return this.#pool.stats;
   }
 
   async #setAndWake(key: Key, value: In, options: SetOptions & WakeOptions): Promise<void> {
@@ -1523,18 +1443,5 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
     checkCallOptions(operation, options);
     const { database } = options;
     return database === undefined ? this.#database : checkDatabase(operation, database);
-  }
-}
-
-const strictText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function textKey(name: string, key: Uint8Array): string {
-  try {
-    return strictText.decode(key);
-  } catch (cause) {
-    throw new TypeError(
-      `Cannot playScript "${name}": a key of the output is not UTF-8; ask for keys as "bytes"`,
-      { cause },
-    );
   }
 }

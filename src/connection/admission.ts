@@ -31,7 +31,7 @@ export interface Carrier {
   /** The last call has ended. */
   drained(): void;
   /** Why there is no connection, if that is known. */
-  readonly lastFailure: unknown;
+  lastFailure(): unknown;
 }
 
 /** Lets calls in. */
@@ -153,7 +153,7 @@ export class Admission implements CallOwner {
       if (timeout > this.#options.replyTimeout) call.patience = timeout;
       cancel = this.#options.timers.start(timeout, true, () => {
         const sent = call.state !== QUEUED;
-        const cause = sent ? undefined : this.#carrier.lastFailure;
+        const cause = sent ? undefined : this.#carrier.lastFailure();
         const what = sent ? "no reply" : "no turn on a connection";
         call.reject(
           new TimeoutError(`Cannot ${call.operation}: ${what} within ${timeout} ms`, {

@@ -142,9 +142,18 @@ export class SetCall extends Call<void> {
   }
 }
 
+/** What an {@linkcode ExchangeCall} is like. */
+export interface CallKind {
+  readonly retryable: boolean;
+  readonly noReply: boolean;
+  readonly size: number;
+  /** Asked for only where somebody watches the call. */
+  readonly database?: number | null;
+}
+
 /** One request and its reply, of any other kind. */
 export class ExchangeCall<T = unknown> extends Call<T> {
-  readonly database: number | null;
+  readonly #kind: CallKind;
   readonly encode: (w: ByteWriter) => void;
   readonly decode: (r: ByteReader) => Decoder<T> | null;
 
@@ -154,15 +163,19 @@ export class ExchangeCall<T = unknown> extends Call<T> {
    */
   constructor(
     operation: string,
-    kind: { retryable: boolean; noReply: boolean; size: number; database?: number | null },
+    kind: CallKind,
     encode: (w: ByteWriter) => void,
     decode: (r: ByteReader) => Decoder<T> | null,
   ) {
     super(operation, kind.retryable, kind.noReply);
     this.size = kind.size;
-    this.database = kind.database ?? null;
+    this.#kind = kind;
     this.encode = encode;
     this.decode = decode;
+  }
+
+  get database(): number | null {
+    return this.#kind.database ?? null;
   }
 }
 

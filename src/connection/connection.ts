@@ -12,6 +12,7 @@ import { type Call, type Lane, Refused, SETTLED } from "./call.ts";
 import type { Server } from "./dialer.ts";
 import { pingCall } from "./ping.ts";
 import { type BatchLimits, RequestQueue } from "./request_queue.ts";
+import type { Counters } from "./stats.ts";
 import type { Timers } from "../transport/timers.ts";
 
 /** What a connection is told once, by whoever owns it. */
@@ -27,18 +28,6 @@ export interface ConnectionOptions {
   made(): number;
   /** Whether anybody waits for a call to end, on this connection or another one. */
   awaited(): boolean;
-}
-
-/** Totals over all connections of a client. */
-export interface Counters {
-  bytesSent: number;
-  bytesReceived: number;
-  /** Requests on the wire; fewer than calls, where calls travel together. */
-  requests: number;
-  /** Those of them that carried several calls. */
-  batches: number;
-  /** Those that left on a connection that had been used before. */
-  reused: number;
 }
 
 /** Told once when a connection is over, with the calls that can go on elsewhere. */

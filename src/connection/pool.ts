@@ -5,17 +5,19 @@
 
 import type { Observer } from "../diagnostics.ts";
 import { ClosedError, ConnectionError, TimeoutError } from "../errors.ts";
+import type { Timers } from "../transport/timers.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { CallOptions } from "../types.ts";
 import { Admission, type WhenFull } from "./admission.ts";
 import type { Backoff } from "./backoff.ts";
 import { type Call, type Lane, SETTLED } from "./call.ts";
-import { Connection, type Counters } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { Dialer, type Server } from "./dialer.ts";
 import { Failback } from "./failback.ts";
+import { Reconnection } from "./reconnection.ts";
 import { type BatchLimits, connectionLost } from "./request_queue.ts";
-import type { Status, StatusEvent } from "./status.ts";
-import type { Timers } from "../transport/timers.ts";
+import type { Counters, Stats } from "./stats.ts";
+import { type StatusListener, StatusReporter } from "./status.ts";
 import { Upkeep } from "./upkeep.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
 
@@ -45,21 +47,9 @@ export interface PoolOptions {
   whenFull: WhenFull;
   timers: Timers;
   /** Is told how the client stands with its server; must not throw. */
-  onStatus: ((event: StatusEvent) => void) | null;
+  onStatus: StatusListener | null;
   /** Watches calls. */
   observer: Observer | null;
-}
-
-/** What a pool has done so far, and what it holds now. */
-export interface PoolStats extends Counters {
-  server: string | null;
-  connections: number;
-  connected: number;
-  reconnects: number;
-  calls: number;
-  pending: number;
-  pendingBytes: number;
-  queued: number;
 }
 
 /** The connections of a client. */
@@ -70,6 +60,8 @@ export class Pool {
   readonly #waiting: WaitingCalls;
   readonly #upkeep: Upkeep;
   readonly #failback: Failback<Connection>;
+  readonly #reconnection: Reconnection<Connection>;
+  readonly #status: StatusReporter;
   readonly #counters: Counters = {
     bytesSent: 0,
     bytesReceived: 0,
@@ -82,32 +74,33 @@ export class Pool {
   /** Those that only finish what they have. */
   readonly #retired = new Set<Connection>();
   #state: "open" | "closing" | "closed" = "open";
-  #connecting = false;
-  #cancelRetry: (() => void) | null = null;
-  /** Attempts since a server last answered anything. */
-  #failures = 0;
-  #lastFailure: unknown;
   /** Sockets that were ever made, and those of them that became connections. */
   #made = 0;
   #connected = 0;
   #reconnects = 0;
-  /** The server that was last told of as connected; `null`: it was told that there is none. */
-  #told: Server | null = null;
-  /** What was last told. */
-  #status: Status | null = null;
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(options: PoolOptions) {
     this.#options = options;
     const { servers, queueTimeout, timers } = options;
     this.#dialer = new Dialer(servers, timers, (...made) => this.#make(...made));
-    const lastFailure = () => this.#lastFailure;
+    this.#status = new StatusReporter(options.onStatus, this.#dialer.address);
+    this.#reconnection = new Reconnection(options, {
+      dial: (signal) => this.#dial(signal),
+      adopt: (connection) => this.#adopt(connection),
+      isConnected: () => this.#connections.length > 0,
+      isAwaited: () => this.#waiting.length > 0,
+      isShort: () => this.#isShort(),
+      planned: (attempt, delay) => {
+        if (this.#connections.length > 0) return;
+        this.#status.reconnecting(this.#lastFailure, attempt, delay);
+      },
+      gaveUp: (reason) => this.#giveUp(reason),
+    });
     this.#admission = new Admission(options, {
       place: (call) => this.#place(call),
       drained: () => this.#drained(),
-      get lastFailure() {
-        return lastFailure();
-      },
+      lastFailure: () => this.#lastFailure,
     });
     this.#waiting = new WaitingCalls(queueTimeout, timers, (call) => this.#waitedTooLong(call));
     this.#upkeep = new Upkeep(options, () => this.#connections);
@@ -120,7 +113,7 @@ export class Pool {
     });
   }
 
-  get stats(): PoolStats {
+  get stats(): Stats {
     const { calls, pending, pendingBytes, waiting } = this.#admission;
     let queued = waiting + this.#waiting.length;
     for (const connection of this.#connections) queued += connection.queued;
@@ -150,7 +143,7 @@ export class Pool {
   /** Opens the first connection; one attempt. */
   async open(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    await this.#connect(signal);
+    await this.#reconnection.attempt(signal);
   }
 
   /** Takes a call; its promise tells how it ended. */
@@ -168,6 +161,10 @@ export class Pool {
     if (!(connection instanceof Connection)) return;
     connection.lanes.delete(lane);
     connection.closeIfDone();
+  }
+
+  get #lastFailure(): unknown {
+    return this.#reconnection.lastFailure;
   }
 
   #drained(): void {
@@ -216,7 +213,7 @@ export class Pool {
         load = other;
       }
     }
-    if (load > 0 && connections.length < this.#options.connections) this.#connectSoon();
+    if (load > 0 && connections.length < this.#options.connections) this.#reconnection.soon();
     return best;
   }
 
@@ -226,7 +223,7 @@ export class Pool {
       return call.reject(connectionLost(call, false, this.#lastFailure));
     }
     this.#waiting.push(call, this.#admission.pending);
-    this.#connectSoon();
+    this.#reconnection.soon();
   }
 
   #waitedTooLong(call: Call): void {
@@ -240,51 +237,16 @@ export class Pool {
     );
   }
 
-  /** Starts an attempt to connect unless one is under way or due. */
-  #connectSoon(): void {
-    if (this.#connecting || this.#cancelRetry !== null) return;
-    const delay = this.#failures === 0 ? 0 : this.#options.backoff(this.#failures);
-    const attempt = this.#failures + 1;
-    if (attempt === 1) {
-      this.#attempt();
-    } else {
-      this.#cancelRetry = this.#options.timers.start(delay, true, () => {
-        this.#cancelRetry = null;
-        if (this.#needsConnection() || this.#couldUseAnother()) this.#attempt();
-      });
-    }
-    if (this.#connections.length > 0) return;
-    const reason = this.#lastFailure;
-    this.#tell({ status: "reconnecting", server: this.#dialer.address, reason, attempt, delay });
-  }
-
   /** Whether there are connections, all of them busy, and there may be one more. */
-  #couldUseAnother(): boolean {
+  #isShort(): boolean {
     const connections = this.#connections;
     return connections.length > 0 && connections.length < this.#options.connections &&
       connections.every(({ load }) => load > 0);
   }
 
-  #needsConnection(): boolean {
-    return this.#waiting.length > 0 && this.#connections.length === 0;
-  }
-
-  #attempt(): void {
-    this.#connect().catch((error) => this.#failed(error));
-  }
-
-  /** One attempt did not lead to a connection that answered. */
-  #failed(reason: unknown): void {
-    this.#failures++;
-    this.#lastFailure = reason;
-    if (this.#state === "closed" || this.#connections.length > 0) return;
-    if (this.#failures < Math.max(1, this.#options.attempts)) {
-      if (this.#needsConnection()) this.#connectSoon();
-      return;
-    }
-    // Nothing is left to hope for now; the next call begins anew.
-    this.#failures = 0;
-    this.#tellDisconnected(this.#dialer.address, reason);
+  /** No connection could be made: those who wait for one are told. */
+  #giveUp(reason: unknown): void {
+    this.#status.disconnected(reason);
     for (const call of this.#waiting.drain()) {
       call.reject(
         new ConnectionError(
@@ -295,21 +257,15 @@ export class Pool {
     }
   }
 
-  /** Makes one connection and gives it what waits. */
-  async #connect(signal?: AbortSignal): Promise<void> {
+  /** Makes one connection. */
+  async #dial(signal: AbortSignal | undefined): Promise<Connection> {
     const replaces = this.#connections.length === 0 && this.#connected > 0;
     // More connections are to be those of the same server.
     const present = this.#connections[0]?.server;
     const servers = present === undefined ? this.#dialer.order : [present];
-    this.#connecting = true;
-    let connection: Connection;
-    try {
-      connection = await this.#dialer.dial(servers, this.#options.connectTimeout, signal);
-    } finally {
-      this.#connecting = false;
-    }
+    const connection = await this.#dialer.dial(servers, this.#options.connectTimeout, signal);
     if (replaces) this.#reconnects++;
-    this.#adopt(connection);
+    return connection;
   }
 
   /** Makes a connection of a socket. One of several servers must have answered before it counts. */
@@ -362,10 +318,7 @@ export class Pool {
     this.#failback.watch();
     // Before anybody is told: calls made then come behind those that wait.
     this.#serveWaiting();
-    if (this.#told !== server) {
-      this.#told = server;
-      this.#tell({ status: "connected", server: server.address });
-    }
+    this.#status.connected(server);
     // One of several servers has been listened to already.
     if (this.#dialer.servers.length === 1 && !connection.lost) connection.start();
   }
@@ -387,7 +340,7 @@ export class Pool {
     if (i >= 0) this.#connections.splice(i, 1);
     this.#retired.delete(connection);
     const { proven, retired, server } = connection;
-    if (proven) this.#failures = 0;
+    if (proven) this.#reconnection.succeeded();
     if (!retired) this.#dialer.judge(server, proven && !(reason instanceof TimeoutError));
     const mayMove = this.#state !== "closed" && this.#options.attempts > 0;
     const moving = remaining.filter((call) => {
@@ -396,25 +349,13 @@ export class Pool {
       return false;
     });
     if (this.#state === "closed") return;
-    if (!retired) this.#lastFailure = reason;
+    if (!retired) this.#reconnection.lastFailure = reason;
     this.#waiting.unshift(moving);
-    if (i >= 0 && this.#connections.length === 0) this.#tellDisconnected(server.address, reason);
+    if (i >= 0 && this.#connections.length === 0) this.#status.disconnected(reason, server.address);
     if (this.#connections.length > 0) return this.#serveWaiting();
     // An attempt that did not come to an answer is told by itself.
-    if (i >= 0 && !proven && !retired) return this.#failed(reason);
-    if (this.#needsConnection()) this.#connectSoon();
-  }
-
-  #tellDisconnected(server: string, reason: unknown): void {
-    this.#told = null;
-    if (this.#status === "disconnected") return;
-    this.#tell({ status: "disconnected", server, reason });
-  }
-
-  /** The listener may do anything with the client, close it for example. */
-  #tell(event: StatusEvent): void {
-    this.#status = event.status;
-    this.#options.onStatus?.(event);
+    if (i >= 0 && !proven && !retired) return this.#reconnection.failed(reason);
+    this.#reconnection.ifNeeded();
   }
 
   /** Takes no more calls; closes when those that are pending have ended. */
@@ -431,7 +372,7 @@ export class Pool {
   destroy(reason?: unknown): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#cancelRetry?.();
+    this.#reconnection.close();
     this.#failback.close();
     this.#upkeep.close();
     this.#dialer.close();
@@ -440,7 +381,7 @@ export class Pool {
     this.#admission.close(end);
     for (const call of this.#waiting.drain()) end(call);
     for (const connection of [...this.#connections, ...this.#retired]) connection.destroy(closed);
-    this.#tell({ status: "closed", server: this.#dialer.address, reason });
+    this.#status.closed(reason);
     this.#closed.resolve();
   }
 }

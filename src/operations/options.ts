@@ -116,3 +116,23 @@ export interface EntriesOptions extends RecordOptions, KeyOptions {
   /** Most records. Default: all. */
   limit?: number;
 }
+
+/** What a call that may go unanswered takes. */
+export interface NoReplyOptions extends RecordOptions {
+  /**
+   * Asks for no reply: the call resolves, to nothing, when its bytes have left, and nobody learns
+   * whether it succeeded.
+   */
+  noReply?: boolean;
+}
+
+/** What `set` and `setBulk` take. */
+export interface SetOptions extends NoReplyOptions, ExpirationOptions {}
+
+/** What `playScript` takes. */
+export interface ScriptOptions extends CallOptions {
+  /** Asks for no reply: the call resolves, to nothing, when its bytes have left. */
+  noReply?: boolean;
+  /** How the keys of the output are given. Default `"text"`, which rejects what is not UTF-8. */
+  keys?: "text" | "bytes";
+}
