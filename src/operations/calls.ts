@@ -17,7 +17,7 @@ import {
   type WireKey,
   type WireRecord,
 } from "../codec/request.ts";
-import { type Convert, ExchangeCall, Refused } from "../connection/call.ts";
+import { type CallKind, type Convert, ExchangeCall, Refused } from "../connection/call.ts";
 import { refusal, sameKey } from "../connection/frame.ts";
 import { ProtocolError, ServerError } from "../errors.ts";
 import type { Entry, Key, Value } from "../types.ts";
@@ -32,7 +32,7 @@ export function setBulkCall(
   for (const record of records) size += recordSize(record);
   return new ExchangeCall(
     operation,
-    { retryable: false, noReply, size, database: databaseOf(records) },
+    bulkKind(records, size, false, noReply),
     (w) => encodeSet(w, noReply ? FLAG_NO_REPLY : 0, records),
     (r) => count(r, operation, Magic.SET_BULK, records.length),
   );
@@ -46,7 +46,7 @@ export function removeBulkCall(
 ): ExchangeCall<number> {
   return new ExchangeCall(
     operation,
-    { retryable: false, noReply, size: keysSize(keys), database: databaseOf(keys) },
+    bulkKind(keys, keysSize(keys), false, noReply),
     (w) => encodeRemove(w, noReply ? FLAG_NO_REPLY : 0, keys),
     (r) => count(r, operation, Magic.REMOVE_BULK, keys.length),
   );
@@ -62,7 +62,7 @@ export function getBulkCall<V>(
 ): ExchangeCall<Entry<V>[]> {
   return new ExchangeCall(
     operation,
-    { retryable: true, noReply: false, size: keysSize(keys), database: databaseOf(keys) },
+    bulkKind(keys, keysSize(keys), true, false),
     (w) => encodeGet(w, 0, keys),
     function* (r) {
       const found = new Found(keys, convert);
@@ -123,6 +123,22 @@ function* count(
 /** About how many bytes a record takes. */
 export function recordSize({ key, value }: WireRecord): number {
   return key.length + value.length;
+}
+
+function bulkKind(
+  keys: readonly WireKey[],
+  size: number,
+  retryable: boolean,
+  noReply: boolean,
+): CallKind {
+  return {
+    retryable,
+    noReply,
+    size,
+    get database() {
+      return databaseOf(keys);
+    },
+  };
 }
 
 /** The database that all of them are in; `null` if there are several. */

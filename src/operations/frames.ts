@@ -155,8 +155,6 @@ export async function sendAll<T, Item, R>(
   const { signal } = options;
   let giveUp: (cause: unknown) => void = () => {};
   const sink = new FrameSink({ ...options, stopped: (cause) => giveUp(cause) });
-  const abort = () => giveUp(signal!.reason);
-  signal?.addEventListener("abort", abort, { once: true });
   const add = (given: T) => {
     const item = prepare(given);
     return sink.add(item, sizeOf(item));
@@ -165,7 +163,7 @@ export async function sendAll<T, Item, R>(
     signal?.throwIfAborted();
     for (const item of ready) await sink.add(item, sizeOf(item));
     if (Symbol.asyncIterator in source) {
-      await forEach(source, add, (breakOff) => giveUp = breakOff);
+      await forEach(source, add, signal, (breakOff) => giveUp = breakOff);
     } else {
       for (const given of source) {
         const room = add(given);
@@ -174,29 +172,32 @@ export async function sendAll<T, Item, R>(
     }
   } catch (error) {
     await sink.abort(error);
-  } finally {
-    signal?.removeEventListener("abort", abort);
   }
   await sink.end();
 }
 
 /**
- * Gives each item of a source to `take`. The function that `begin` is given breaks off, also while the
- * source is waited for, which may be long.
+ * Gives each item of a source to `take`. The signal, and the function that `begin` is given, break off,
+ * also while the source is waited for, which may be long.
  */
 export async function forEach<T>(
   source: AsyncIterable<T>,
   take: (given: T) => Promise<void> | undefined,
-  begin: (breakOff: (cause: unknown) => void) => void,
+  signal: AbortSignal | undefined,
+  begin: (breakOff: (cause: unknown) => void) => void = () => {},
 ): Promise<void> {
+  signal?.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
   let isWaiting = false;
   let failure: { cause: unknown } | null = null;
   let stopWaiting: (cause: unknown) => void = () => {};
-  begin((cause) => {
+  const breakOff = (cause: unknown) => {
     failure ??= { cause };
     stopWaiting(cause);
-  });
+  };
+  begin(breakOff);
+  const abort = () => breakOff(signal!.reason);
+  signal?.addEventListener("abort", abort, { once: true });
   try {
     for (;;) {
       if (failure !== null) throw (failure as { cause: unknown }).cause;
@@ -215,6 +216,8 @@ export async function forEach<T>(
     // A source that stalls hears of it when it goes on.
     if (!isWaiting) await returned;
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
 }
 

@@ -140,25 +140,11 @@ function gather<T>(
   source: Source<T>,
   take: (item: T) => void,
 ): Promise<void> | undefined {
-  if (Symbol.asyncIterator in source) return gatherLater(source, take, options?.signal);
+  if (Symbol.asyncIterator in source) {
+    return forEach(source, (item) => void take(item), options?.signal);
+  }
   for (const item of source) take(item);
   return undefined;
-}
-
-async function gatherLater<T>(
-  source: AsyncIterable<T>,
-  take: (item: T) => void,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  signal?.throwIfAborted();
-  let giveUp: (reason: unknown) => void = () => {};
-  const abort = () => giveUp(signal!.reason);
-  signal?.addEventListener("abort", abort, { once: true });
-  try {
-    await forEach(source, (item) => void take(item), (breakOff) => giveUp = breakOff);
-  } finally {
-    signal?.removeEventListener("abort", abort);
-  }
 }
 
 function checkSameDatabase({ operation, database }: DatabaseContext, other: number): void {
