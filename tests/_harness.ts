@@ -203,7 +203,7 @@ export async function runScript(
   return { code, stdout, stderr, ms: performance.now() - start };
 }
 
-// deno-lint-ignore require-await
+// deno-lint-ignore require-await -- as spawnInNode, which has to wait
 async function spawnInDeno(args: string[], env: Record<string, string>): Promise<Child> {
   const child = new Deno.Command(Deno.execPath(), {
     args,

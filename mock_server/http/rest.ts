@@ -122,5 +122,5 @@ function locationOf(port: number, target: string): string {
 }
 
 /** The server does not let them through in a header. */
-// deno-lint-ignore no-control-regex
+// deno-lint-ignore no-control-regex -- they are what it is about
 const BLANKS = /[\x01-\x20\x7f]+/g;

@@ -9,30 +9,18 @@ import {
   ServerError,
   text,
 } from "../../mod.ts";
-import { type MockServer, startMockServer } from "../../mock_server/mod.ts";
+import { startMockServer } from "../../mock_server/mod.ts";
 import { test } from "../_harness.ts";
+import { calls, mockAndClient, type Setting } from "./_mock.ts";
 import { nextCall, reply, scripted } from "./_rpc.ts";
 
+const SOON = { reconnect: { minDelay: 1 } };
 const fruit = { apple: "1", banana: "2", cherry: "3", date: "4" };
 
-/** How often a procedure was called, if it is a whole name, or any that begins so. */
-function calls(server: MockServer, name: string): number {
-  return [...server.requests].filter((request) => request.name?.startsWith(`POST /rpc/${name}`))
-    .length;
-}
-
-async function setting(databases: string[] = ["%", "*"]) {
-  const server = await startMockServer({ databases, requestLogSize: 10_000 });
-  const kt = await connect(server.url, { codec: text, reconnect: { minDelay: 1 } });
-  await kt.setBulk(fruit);
-  return {
-    server,
-    kt,
-    async [Symbol.asyncDispose]() {
-      await kt.close();
-      await server.stop();
-    },
-  };
+async function setting(databases: string[] = ["%", "*"]): Promise<Setting> {
+  const all = await mockAndClient({ databases, requestLogSize: 10_000 }, SOON);
+  await all.kt.setBulk(fruit);
+  return all;
 }
 
 test("a cursor moves forwards and backwards, and is nowhere beyond the ends", async () => {

@@ -2,35 +2,27 @@
 
 import { assertEquals, assertInstanceOf, assertLess, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { connect, ConnectionError, type EntriesOptions, ServerError, text } from "../../mod.ts";
-import { type MockServer, startMockServer } from "../../mock_server/mod.ts";
+import { connect, ConnectionError, type EntriesOptions, ServerError } from "../../mod.ts";
+import { startMockServer } from "../../mock_server/mod.ts";
 import { test } from "../_harness.ts";
+import { calls, mockAndClient } from "./_mock.ts";
 import { latin1, nextCall, reply, scripted } from "./_rpc.ts";
 
 const COUNT = 1000;
 const key = (i: number) => `k${String(i).padStart(4, "0")}`;
 
-function calls(server: MockServer, name: string): number {
-  return [...server.requests].filter((request) => request.name?.startsWith(`POST /rpc/${name} `))
-    .length;
-}
-
 async function setting() {
-  const server = await startMockServer({ databases: ["%", "*"], requestLogSize: 100_000 });
-  const kt = await connect(server.url, { codec: text, reconnect: { minDelay: 1 } });
+  const options = { databases: ["%", "*"], requestLogSize: 100_000 };
+  const all = await mockAndClient(options, { reconnect: { minDelay: 1 } });
+  const { kt, server } = all;
   await kt.setBulk(Array.from({ length: COUNT }, (_, i) => [key(i), String(i)] as const));
   return {
-    server,
-    kt,
+    ...all,
     /** Whether every cursor that was made has been deleted. */
     async noneLeft() {
       await kt.ping();
-      const made = calls(server, "cur_jump") + calls(server, "cur_jump_back");
-      assertEquals(calls(server, "cur_delete"), made, "a cursor was left behind");
-    },
-    async [Symbol.asyncDispose]() {
-      await kt.close();
-      await server.stop();
+      const made = calls(server, "cur_jump ") + calls(server, "cur_jump_back ");
+      assertEquals(calls(server, "cur_delete "), made, "a cursor was left behind");
     },
   };
 }
@@ -54,7 +46,7 @@ test("entries() gives every record in order, with value and expiration", async (
   assertEquals(found[0], { key: key(0), value: "0", database: 0, expiresAt: null });
   assertEquals(found[COUNT], { key: "last", value: "v", database: 0, expiresAt: expireAt });
   // Not one at a time, nor many more than there are.
-  assertLess(calls(server, "cur_get"), COUNT + 150);
+  assertLess(calls(server, "cur_get "), COUNT + 150);
   assertLess(kt.stats.requests, 30);
   await here.noneLeft();
 });

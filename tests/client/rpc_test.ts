@@ -1,32 +1,14 @@
 /** What the methods that only HTTP has come to, against the mock. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { connect, json, type KyotoTycoon, ServerError, text, type Value } from "../../mod.ts";
-import { type MockServer, type MockServerOptions, startMockServer } from "../../mock_server/mod.ts";
+import { connect, json, ServerError } from "../../mod.ts";
 import { test } from "../_harness.ts";
-
-interface Setting extends AsyncDisposable {
-  server: MockServer;
-  kt: KyotoTycoon<string, Value>;
-}
-
-async function setting(options: MockServerOptions = {}): Promise<Setting> {
-  const server = await startMockServer(options);
-  const kt = await connect(server.url, { codec: text });
-  return {
-    server,
-    kt,
-    async [Symbol.asyncDispose]() {
-      await kt.close();
-      await server.stop();
-    },
-  };
-}
+import { mockAndClient } from "./_mock.ts";
 
 const in2100 = new Date("2100-01-01T00:00:00Z");
 
 test("what is stored over HTTP takes the same expirations as set()", async () => {
-  await using all = await setting({ clock: { now: () => 1_000_000 } });
+  await using all = await mockAndClient({ clock: { now: () => 1_000_000 } });
   const { kt } = all;
   const seconds = async (key: string) => ((await kt.check(key))?.expiresAt?.getTime() ?? 0) / 1000;
   await kt.add("add", "v", { expireIn: 5001 });
@@ -57,7 +39,7 @@ test("what is stored over HTTP takes the same expirations as set()", async () =>
 });
 
 test("the database is that of the call, or of the view, or 0", async () => {
-  await using all = await setting({ databases: ["*", "%", ":"] });
+  await using all = await mockAndClient({ databases: ["*", "%", ":"] });
   const { kt } = all;
   const view = kt.database(1);
   await view.add("k", "1");
@@ -78,7 +60,7 @@ test("the database is that of the call, or of the view, or 0", async () => {
 });
 
 test("values go through the codec of the view", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const users = all.kt.withCodec(json<{ n: number }>());
   assertEquals(await users.add("u", { n: 1 }), true);
   assertEquals(await users.cas("u", { n: 1 }, { n: 2 }), true);
@@ -93,7 +75,7 @@ test("values go through the codec of the view", async () => {
 });
 
 test("increment() counts in the type that it is given", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const { kt } = all;
   assertEquals(await kt.increment("n"), 1);
   assertEquals(await kt.increment("n", 41n), 42n);
@@ -110,7 +92,7 @@ test("increment() counts in the type that it is given", async () => {
 });
 
 test("incrementDouble() gives the sum to six decimals", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const { kt } = all;
   assertEquals(await kt.incrementDouble("d", 0.1), 0.1);
   assertEquals(await kt.incrementDouble("d", 0.2), 0.3);
@@ -121,7 +103,7 @@ test("incrementDouble() gives the sum to six decimals", async () => {
 });
 
 test("atomic bulk operations take what the others take, and count alike", async () => {
-  await using all = await setting({ databases: ["*", "%"] });
+  await using all = await mockAndClient({ databases: ["*", "%"] });
   const { kt } = all;
   const atomic = true;
   async function* later() {
@@ -155,7 +137,7 @@ test("atomic bulk operations take what the others take, and count alike", async 
 });
 
 test("a source that stalls can be given up, and nothing is sent", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const { kt } = all;
   const calls: ((source: AsyncIterable<string>, signal: AbortSignal) => Promise<unknown>)[] = [
     (keys, signal) => kt.getBulk(keys, { atomic: true, signal }),
@@ -193,7 +175,7 @@ test("a source that stalls can be given up, and nothing is sent", async () => {
 });
 
 test("what comes twice from an atomic getBulk() is given away twice", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const kt = await connect(all.server.url);
   await kt.set("k", "v");
   const [one, two] = await kt.getBulk(["k", "k"], { atomic: true });
@@ -203,7 +185,7 @@ test("what comes twice from an atomic getBulk() is given away twice", async () =
 });
 
 test("errors say the procedure, the status, and what the server said", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const { kt } = all;
   await kt.set("text", "abc");
   const failures: [() => Promise<unknown>, Partial<ServerError>][] = [
@@ -247,7 +229,7 @@ test("errors say the procedure, the status, and what the server said", async () 
 });
 
 test("a server that is read-only refuses", async () => {
-  await using all = await setting({ readOnly: true });
+  await using all = await mockAndClient({ readOnly: true });
   const { kt } = all;
   const calls = [
     () => kt.add("k", "v"),
@@ -268,9 +250,9 @@ test("a server that is read-only refuses", async () => {
 });
 
 test("bad arguments reject, and nothing is sent", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const { kt } = all;
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- arguments of the wrong type are what this is about
   const any = kt as any;
   const type: (() => Promise<unknown>)[] = [
     () => any.add(1, "v"),
@@ -350,7 +332,7 @@ test("bad arguments reject, and nothing is sent", async () => {
 });
 
 test("a request that the server would not take is not made", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const megabyte = new Uint8Array(2 ** 20).fill(10);
   const records = Array.from({ length: 202 }, (_, i) => [String(i), megabyte] as const);
   // In Base64, 202 MiB become more than 256.
@@ -363,7 +345,7 @@ test("a request that the server would not take is not made", async () => {
 });
 
 test("every method can be aborted, and have a time of its own", async () => {
-  await using all = await setting({ databases: ["%"], updateLog: true, follow: {} });
+  await using all = await mockAndClient({ databases: ["%"], updateLog: true, follow: {} });
   const { kt, server } = all;
   const calls: ((options: { signal?: AbortSignal; timeout?: number }) => Promise<unknown>)[] = [
     (options) => kt.add("k", "v", options),
@@ -416,7 +398,7 @@ test("every method can be aborted, and have a time of its own", async () => {
 });
 
 test("the rows of rpc() are any bytes, and found by name", async () => {
-  await using all = await setting();
+  await using all = await mockAndClient();
   const raw = Uint8Array.from({ length: 256 }, (_, i) => i);
   const output = await all.kt.rpc("echo", [[raw, raw], ["", "empty"], ["é", Uint8Array.of(255)]]);
   assertEquals(output.size, 3);

@@ -1,31 +1,14 @@
 /** Waiting on the server to be woken, which is no matter of the connections that calls share. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import {
-  ClosedError,
-  connect,
-  ConnectionError,
-  KyotoTycoonError,
-  ServerError,
-  text,
-} from "../../mod.ts";
+import { ClosedError, connect, ConnectionError, KyotoTycoonError, ServerError } from "../../mod.ts";
 import { type MockServer, startMockServer } from "../../mock_server/mod.ts";
 import { test } from "../_harness.ts";
 import { deadlineIn } from "../peer.ts";
+import { mockAndClient } from "./_mock.ts";
 import { nextCall, reply, scripted } from "./_rpc.ts";
 
-async function setting() {
-  const server = await startMockServer();
-  const kt = await connect(server.url, { codec: text, reconnect: { minDelay: 1 } });
-  return {
-    server,
-    kt,
-    async [Symbol.asyncDispose]() {
-      await kt.close();
-      await server.stop();
-    },
-  };
-}
+const setting = () => mockAndClient({}, { reconnect: { minDelay: 1 } });
 
 /** Resolves when the server has so many connections. */
 async function connections(server: MockServer, count: number): Promise<void> {

@@ -7,7 +7,7 @@
 
 import { inspect, isDeepStrictEqual } from "node:util";
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- the signature of `@std/assert`
 type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
 
 export class AssertionError extends Error {
@@ -39,7 +39,7 @@ export function assert(expr: unknown, msg = ""): asserts expr {
   if (!expr) throw new AssertionError(msg);
 }
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- the signature of `@std/assert`
 export function assertFalse(expr: unknown, msg = ""): asserts expr is any {
   if (expr) throw new AssertionError(msg);
 }
@@ -79,7 +79,7 @@ export function assertExists<T>(actual: T, msg?: string): asserts actual is NonN
   );
 }
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- the signature of `@std/assert`
 export function assertInstanceOf<T extends abstract new (...args: any[]) => any>(
   actual: unknown,
   expectedType: T,
@@ -116,7 +116,7 @@ export function assertArrayIncludes<T>(
 
 /** Holds when every property of `expected`, at any depth, is in `actual`. */
 export function assertObjectMatch(
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- the signature of `@std/assert`
   actual: Record<PropertyKey, any>,
   expected: Record<PropertyKey, unknown>,
   msg?: string,
