@@ -1,6 +1,7 @@
 /** Opens connections to the first of several servers that answers. */
 
 import { ClosedError, ConnectionError, KyotoTycoonError, TimeoutError } from "../errors.ts";
+import { closeTransport, connectOrAbort } from "../transport/connecting.ts";
 import type { Connector, Transport } from "../transport/transport.ts";
 import type { Timers } from "../transport/timers.ts";
 
@@ -122,27 +123,4 @@ export class Dialer<T> {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** Connects, or fails as soon as `signal` is aborted; what comes too late is closed. */
-function connectOrAbort(connector: Connector, signal: AbortSignal): Promise<Transport> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) return abort();
-    new Promise<Transport>((made) => made(connector(signal))).then((transport) => {
-      signal.removeEventListener("abort", abort);
-      if (signal.aborted) closeTransport(transport);
-      else resolve(transport);
-    }, (error) => {
-      signal.removeEventListener("abort", abort);
-      reject(error);
-    });
-  });
-}
-
-function closeTransport(transport: Transport): void {
-  if (transport.close !== undefined) return transport.close();
-  transport.readable.cancel().catch(() => {});
-  transport.writable.abort().catch(() => {});
 }

@@ -26,6 +26,7 @@ import {
 import { ByteWriter } from "../codec/writer.ts";
 import { ConnectionError, ServerError } from "../errors.ts";
 import { type Channel, channelOf, type Receiver } from "../transport/channel.ts";
+import { closeTransport, connectOrAbort } from "../transport/connecting.ts";
 import type { Timers } from "../transport/timers.ts";
 import type { Connector, Transport } from "../transport/transport.ts";
 
@@ -74,7 +75,7 @@ export class UpdateSource {
   #failures = 0;
   #delay = 0;
   #ended: { error?: unknown } | null = null;
-  /** Ends the wait for a connection, or until the next attempt. */
+  /** Ends the wait until the next attempt. */
   #wake: () => void = () => {};
 
   constructor(options: UpdateSourceOptions) {
@@ -176,31 +177,18 @@ export class UpdateSource {
       cancel();
     }
     if (this.#ended !== null) return;
-    let transport: Transport | undefined;
+    let transport: Transport;
     try {
-      // A connector that does not look at its signal must not hold up the end.
-      await new Promise<void>((resolve, reject) => {
-        this.#wake = resolve;
-        this.#open(connector).then((opened) => {
-          if (this.#ended === null) transport = opened;
-          else channelOf(opened).close();
-          resolve();
-        }, reject);
-      });
+      transport = await connectOrAbort(connector, this.#abort.signal);
     } catch (error) {
-      this.#lost(error);
+      return this.#lost(error);
     }
-    if (transport === undefined) return;
-    if (this.#ended !== null) return channelOf(transport).close();
+    if (this.#ended !== null) return closeTransport(transport);
     this.#link = new Link(channelOf(transport), this.frame, this.#options);
     const { serverId, only } = this.#options;
     const writer = new ByteWriter();
     encodeReplication(writer, this.position, serverId, only);
     this.#link.send(writer.copy());
-  }
-
-  async #open(connector: Connector): Promise<Transport> {
-    return await connector(this.#abort.signal);
   }
 
   /** The connection could not be made, or broke, and all that came over it has been read. */
