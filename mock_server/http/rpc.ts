@@ -4,7 +4,7 @@ import { fromByteText, parseDecimal, parseInteger, toByteText } from "../../src/
 import { urlDecode } from "../../src/codec/column.ts";
 import { encodeRpcReply } from "../../src/codec/http_reply.ts";
 import { type HttpRequest, splitTarget } from "../../src/codec/http_request.ts";
-import { type Column, decodeInput, type Row } from "../../src/codec/tsv.ts";
+import { decodeInput, type Row } from "../../src/codec/tsv.ts";
 import type { Session } from "../session/session.ts";
 import { Cursor } from "../storage/cursor.ts";
 import type { Database, Storage } from "../storage/storage.ts";
@@ -38,10 +38,10 @@ type Rows = ReadonlyMap<string, Uint8Array>;
 
 interface Outcome {
   readonly failure?: Failure | void;
-  readonly output: ReadonlyMap<string, Column>;
+  readonly output: readonly Row[];
 }
 
-const NO_ROWS: Outcome["output"] = new Map();
+const NO_ROWS: readonly Row[] = [];
 
 /** Serves procedures to all connections of a server. */
 export class RpcServer {
@@ -153,10 +153,8 @@ export function findDatabase(storage: Storage, text: string): Database | undefin
   return databases.findLast((database) => database.name === name);
 }
 
-function rowsOf({ output, failure }: Outcome): Row[] {
-  const rows: Row[] = [...output];
-  if (failure !== undefined) rows.push(["ERROR", failure.message]);
-  return rows;
+function rowsOf({ output, failure }: Outcome): readonly Row[] {
+  return failure === undefined ? output : [...output, ["ERROR", failure.message]];
 }
 
 /** What a path names. */

@@ -17,7 +17,8 @@ export class RpcCall {
   readonly server: RpcParts;
   readonly state: ServerState;
   readonly input: ReadonlyMap<string, Uint8Array>;
-  readonly output = new Map<string, Column>();
+  /** What comes back; no two rows have the same name. */
+  readonly output: [name: string, value: Column][] = [];
   /** What the parameter `DB` names. */
   readonly database: Database | undefined;
   /** What the parameter `CUR` names. */
@@ -74,7 +75,7 @@ export class RpcCall {
 
   /** Adds a row to the output. */
   give(name: string, value: Uint8Array | string | number | bigint): void {
-    this.output.set(name, value instanceof Uint8Array ? value : String(value));
+    this.output.push([name, value instanceof Uint8Array ? value : String(value)]);
   }
 
   /** Adds a row with an underscore and a key as its name. */

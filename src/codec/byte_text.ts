@@ -71,7 +71,10 @@ export function fromByteText(text: string): Uint8Array {
   return bytes;
 }
 
-/** A number in decimal digits and nothing else, exact if they are at most 15; -1 for what is none. */
+/** Numbers of more digits may not be exact. */
+export const EXACT_DIGITS = 15;
+
+/** A number in decimal digits and nothing else, exact up to {@linkcode EXACT_DIGITS}; -1: it is none. */
 export function parseDigits(bytes: Uint8Array, start: number, end: number): number {
   let n = start < end ? 0 : -1;
   for (let at = start; at < end; at++) {

@@ -9,6 +9,7 @@ import { ROW_COST } from "./constants.ts";
 import { type ByteReader, collect, type Decoder } from "./decoder.ts";
 import { lineEnd, MAX_LINE, splitHeader } from "./http_lines.ts";
 import { type HttpRefusal, keepsAlive } from "./http_request.ts";
+import { KnownHead } from "./known_head.ts";
 import {
   type Column,
   columnBytes,
@@ -198,12 +199,26 @@ export function* decodeHttpReply(
  * @param maxBytes What the body may take up, checked before memory is taken.
  */
 export function readRpcReply(r: ByteReader, maxBytes: number): RpcReply | Decoder<RpcReply> {
-  const head = new Head(maxBytes, false, null);
-  if (!head.read(r) || r.available < head.length) return decodeRestOfReply(r, head, maxBytes);
   const start = r.position;
-  r.skip(head.length);
-  return replyOf(head, r.window, start, maxBytes);
+  let head = knownHead.take(r), length = knownHead.length;
+  if (head === null) {
+    head = new Head(maxBytes, false, null);
+    if (!head.read(r)) return decodeRestOfReply(r, head, maxBytes);
+    length = head.length;
+    if (head.digits >= 0) {
+      knownHead.keep(head, r.window, start, head.digits, head.digitsEnd, r.position);
+    }
+  } else {
+    checkLength(length, maxBytes);
+  }
+  if (r.available < length) return decodeBodyOfReply(r, head, length, maxBytes);
+  const body = r.position;
+  r.skip(length);
+  return replyOf(head, length, r.window, body, maxBytes);
 }
+
+/** The head that was read last, of any connection. */
+const knownHead = new KnownHead<Head>();
 
 /** {@linkcode readRpcReply} as a decoder. */
 export function* decodeRpcReply(r: ByteReader, maxBytes: number): Decoder<RpcReply> {
@@ -213,11 +228,29 @@ export function* decodeRpcReply(r: ByteReader, maxBytes: number): Decoder<RpcRep
 
 function* decodeRestOfReply(r: ByteReader, head: Head, maxBytes: number): Decoder<RpcReply> {
   while (!head.read(r)) yield r.available + 1;
-  return replyOf(head, yield* collect(r, head.length), 0, maxBytes);
+  return yield* decodeBodyOfReply(r, head, head.length, maxBytes);
+}
+
+function* decodeBodyOfReply(
+  r: ByteReader,
+  head: Head,
+  length: number,
+  maxBytes: number,
+): Decoder<RpcReply> {
+  return replyOf(head, length, yield* collect(r, length), 0, maxBytes);
+}
+
+/** @throws {ProtocolError} A body is longer than that. */
+function checkLength(length: number, maxBytes: number): void {
+  if (length <= maxBytes) return;
+  throw new ProtocolError(
+    `Cannot read a reply: it announces more than "maxReplyBytes", ${maxBytes} bytes`,
+  );
 }
 
 function replyOf(
-  { status, keepAlive, type, length }: Head,
+  { status, keepAlive, type }: Head,
+  length: number,
   body: Uint8Array,
   start: number,
   maxBytes: number,
@@ -251,6 +284,9 @@ class Head {
   keepAlive = false;
   /** Bytes of the body. */
   length = -1;
+  /** Where they were announced in the window, if that is what counts. */
+  digits = -1;
+  digitsEnd = -1;
   /** The content type. */
   type = "";
   #complete = false;
@@ -309,6 +345,8 @@ class Head {
     let value: number;
     if ((value = valueOf(bytes, start, end, "content-length:")) >= 0) {
       this.length = parseDigits(bytes, value, end);
+      this.digits = value;
+      this.digitsEnd = end;
     } else if ((value = valueOf(bytes, start, end, "content-type:")) >= 0) {
       this.type = commonText(bytes, value, end);
     } else if ((value = valueOf(bytes, start, end, "connection:")) >= 0) {
@@ -320,15 +358,13 @@ class Head {
 
   #end(): void {
     this.#complete = true;
-    if (this.#isHead || this.status === 204 || this.status === 304) this.length = 0;
-    else if (this.length < 0 || this.#chunked) {
+    if (this.#isHead || this.status === 204 || this.status === 304) {
+      this.length = 0;
+      this.digits = -1;
+    } else if (this.length < 0 || this.#chunked) {
       throw new ProtocolError("Cannot read a reply: it does not announce its length");
     }
-    if (this.length > this.#maxBytes) {
-      throw new ProtocolError(
-        `Cannot read a reply: it announces more than "maxReplyBytes", ${this.#maxBytes} bytes`,
-      );
-    }
+    checkLength(this.length, this.#maxBytes);
   }
 }
 

@@ -1,12 +1,20 @@
 /** Requests over HTTP: decoded by a server, encoded by a client (docs/protocol.md, section 5). */
 
-import { commonText, fromByteText, isByteText, parseDigits, parseInteger } from "./byte_text.ts";
+import {
+  commonText,
+  EXACT_DIGITS,
+  fromByteText,
+  isByteText,
+  parseDigits,
+  parseInteger,
+} from "./byte_text.ts";
 import { sharedCopy } from "./bytes.ts";
 import { charCode } from "./char_code.ts";
 import type { ColumnEncoding } from "./column.ts";
 import { MAX_SIZE } from "./constants.ts";
 import { type ByteReader, collect, type Decoder } from "./decoder.ts";
 import { decodeLine, Line, MAX_LINE } from "./http_lines.ts";
+import { KnownHead } from "./known_head.ts";
 import {
   encodeColumns,
   encodeRows,
@@ -18,8 +26,6 @@ import {
 import type { ByteWriter } from "./writer.ts";
 
 const EMPTY = new Uint8Array(0);
-/** A longer number may not be exact, or wrap round. */
-const EXACT_DIGITS = 15;
 
 const SPACE = 0x20, COLON = 0x3a, QUESTION_MARK = 0x3f, NO_BREAK_SPACE = 0xa0;
 
@@ -33,10 +39,16 @@ export interface HttpRequest {
   readonly target: string;
   /** Whether the connection stays open behind the reply. */
   readonly keepAlive: boolean;
-  /** The headers that mean something to the server, their names in small letters. */
+  /** The headers that mean something to the server but for the length, their names in small letters. */
   readonly headers: ReadonlyMap<string, string>;
   /** Empty for the methods that have none. It belongs to the receiver. */
   readonly body: Uint8Array;
+}
+
+/** What stands in front of a body. */
+interface RequestHead extends Omit<HttpRequest, "body"> {
+  /** The bytes of the body; -1 if that is not said. */
+  readonly length: number;
 }
 
 /** A request that is answered with an error by the transport itself, and followed by a close. */
@@ -69,23 +81,13 @@ const WITHOUT_BODY: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE"]);
  * is passed on while the head is read, and is a refusal while the body is.
  */
 export function* decodeHttpRequest(r: ByteReader): Decoder<HttpRequest | HttpRefusal | null> {
-  const line = new Line();
-  if (!line.take(r)) yield* line.gather(r);
-  const first = parseRequestLine(line);
-  if (first === null) return null;
-  const { method, target, version } = first;
-  const headers = new Map<string, string>();
-  let keepAlive = version === "HTTP/1.1", length = -1;
-  for (;;) {
-    if (!line.take(r)) yield* line.gather(r);
-    if (line.start === line.end) break;
-    const name = usedHeader(line);
-    if (name === undefined) continue;
-    const value = commonText(line.bytes, line.start, line.end);
-    headers.set(name, value);
-    if (name === "connection") keepAlive = keepsAlive(value, keepAlive);
-    else if (name === "content-length") length = parseLength(line, value);
+  let head = knownHead.take(r), length = knownHead.length;
+  if (head === null) {
+    head = yield* decodeHead(r);
+    if (head === null) return null;
+    length = head.length;
   }
+  const { line, method, target, keepAlive, headers } = head;
   let body: Uint8Array | HttpRefusal = EMPTY;
   if (!WITHOUT_BODY.has(method)) {
     body = length >= 0 && length <= r.available
@@ -93,7 +95,50 @@ export function* decodeHttpRequest(r: ByteReader): Decoder<HttpRequest | HttpRef
       : yield* decodeBody(r, length, headers);
     if (!(body instanceof Uint8Array)) return body;
   }
-  return { line: `${method} ${target} ${version}`, method, target, keepAlive, headers, body };
+  return { line, method, target, keepAlive, headers, body };
+}
+
+/** The head that was read last, of any connection. */
+const knownHead = new KnownHead<RequestHead>();
+
+/** Reads a head line by line. */
+function* decodeHead(r: ByteReader): Decoder<RequestHead | null> {
+  const line = new Line(), start = r.position;
+  let inPlace = line.take(r);
+  if (!inPlace) yield* line.gather(r);
+  const first = parseRequestLine(line);
+  if (first === null) return null;
+  const { method, target, version } = first;
+  const headers = new Map<string, string>();
+  let keepAlive = version === "HTTP/1.1", length = -1, digits = -1, digitsEnd = -1;
+  for (;;) {
+    if (!line.take(r)) {
+      inPlace = false;
+      yield* line.gather(r);
+    }
+    if (line.start === line.end) break;
+    const name = usedHeader(line);
+    if (name === undefined) continue;
+    const value = commonText(line.bytes, line.start, line.end);
+    if (name === "content-length") {
+      length = parseLength(line, value);
+      digits = line.start;
+      digitsEnd = line.end;
+      continue;
+    }
+    headers.set(name, value);
+    if (name === "connection") keepAlive = keepsAlive(value, keepAlive);
+  }
+  const head: RequestHead = {
+    line: `${method} ${target} ${version}`,
+    method,
+    target,
+    keepAlive,
+    headers,
+    length,
+  };
+  if (inPlace && digits >= 0) knownHead.keep(head, r.window, start, digits, digitsEnd, r.position);
+  return head;
 }
 
 /** The parts of a request line; `null` where the server does not understand it. */

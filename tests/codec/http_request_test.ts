@@ -44,7 +44,6 @@ test("a request is taken apart", () => {
   assertStrictEquals(bodyText(request), "abc");
   assertEquals(Object.fromEntries(request.headers), {
     "content-type": "text/plain ",
-    "content-length": "3",
     "x-kt-mode": "ADD",
   });
   assertEquals(splitTarget(request.target), ["/rpc/get", latin1("DB=1")]);
