@@ -391,12 +391,16 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   increment(key: Key, by?: number, options?: IncrementOptions): Promise<number>;
   /** The same with bigints, which hold all that the server can. */
   increment(key: Key, by: bigint, options?: IncrementOptions): Promise<bigint>;
-  async increment(
+  increment(
     key: Key,
     by: number | bigint = 1,
     options?: IncrementOptions,
   ): Promise<number | bigint> {
-    return await incrementRecord(this.#context("increment", options), key, by, options);
+    try {
+      return incrementRecord(this.#context("increment", options), key, by, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**

@@ -61,7 +61,7 @@ export function callProcedure<T>(
 export function procedureCall<T>(context: RpcContext, procedure: Procedure<T>): ExchangeCall<T> {
   const { operation, core: { maxReplyBytes } } = context;
   const { name } = procedure;
-  const rows = [...procedure.rows, ...commonRows(context)];
+  const rows = withCommonRows(procedure.rows, context);
   const wakes = context.options?.wake !== undefined;
   const call: ExchangeCall<T> = new ExchangeCall(
     operation,
@@ -140,11 +140,15 @@ export function failureOf(
   );
 }
 
-/** The parameters that are the same for all procedures. */
-function commonRows({ operation, database, options }: RpcContext): Row[] {
-  const rows: Row[] = [];
-  if (database !== null && database !== 0) rows.push(row("DB", database));
-  const wake = options?.wake;
+/** A procedure's own parameters and those that are the same for all. */
+function withCommonRows(
+  own: readonly Row[],
+  { operation, database, options }: RpcContext,
+): readonly Row[] {
+  const wake = options?.wake, inFirst = database === null || database === 0;
+  if (inFirst && wake === undefined) return own;
+  const rows = [...own];
+  if (!inFirst) rows.push(row("DB", database));
   if (wake === undefined) return rows;
   const { name, all = false } = typeof wake === "string" || wake instanceof Uint8Array
     ? { name: wake }
@@ -208,11 +212,11 @@ export function requiredRow(output: ProcedureOutput, name: string): Uint8Array {
   return value;
 }
 
-/** A row that must be a whole number. */
-export function integerRow(output: ProcedureOutput, name: string): bigint {
+/** A row that must be a whole number; as a bigint only where it may be too large for a number. */
+export function integerRow(output: ProcedureOutput, name: string): number | bigint {
   const column = columnOf(output, name);
   // Numbers are short enough to come as text.
-  if (typeof column === "string" && /^-?\d+$/.test(column)) return BigInt(column);
+  if (typeof column === "string" && /^-?\d{1,15}$/.test(column)) return Number(column);
   const said = lossyText(requiredRow(output, name));
   if (/^-?\d+$/.test(said)) return BigInt(said);
   throw new ProtocolError(`Cannot read a reply: the row "${name}" is no number but "${said}"`);

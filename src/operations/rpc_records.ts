@@ -171,19 +171,23 @@ export function incrementRecord(
   const rows = [
     row("key", checkData(operation, "key", key)),
     row("num", checkInteger(operation, "by", by, INT64_MIN, INT64_MAX)),
-    // The server uses the ends of the range for its own purposes.
-    ...originRows(
-      options,
-      (initial) => checkInteger(operation, "initial", initial, INT64_MIN + 1n, INT64_MAX - 1n),
-    ),
-    ...expirationRows(expirationToXt(options)),
   ];
+  if (options !== undefined) {
+    rows.push(
+      // The server uses the ends of the range for its own purposes.
+      ...originRows(
+        options,
+        (initial) => checkInteger(operation, "initial", initial, INT64_MIN + 1n, INT64_MAX - 1n),
+      ),
+      ...expirationRows(expirationToXt(options)),
+    );
+  }
   return callProcedure(context, {
     name: "increment",
     rows,
     take(output) {
       const sum = integerRow(output, "num");
-      if (typeof by === "bigint") return sum;
+      if (typeof by === "bigint") return BigInt(sum);
       const number = Number(sum);
       if (Number.isSafeInteger(number)) return number;
       throw new RangeError(
