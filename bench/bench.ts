@@ -133,7 +133,8 @@ export class Bench implements AsyncDisposable {
 
   /**
    * Alternates rounds of the baseline and of the product, so that whatever else the machine does
-   * meets both alike. `units` is what one call counts for, of the product where that differs.
+   * meets both alike. Before each come calls that do not count, in which the machine turns from the
+   * one to the other: its caches, and the garbage that is left. `units` is what one call counts for, of the product where that differs.
    */
   async compare(
     baseline: Work,
@@ -146,7 +147,9 @@ export class Bench implements AsyncDisposable {
     const productCalls = await calibrate(product, warmUp, round);
     const baselineRates: number[] = [], productRates: number[] = [];
     for (let i = 0; i < rounds; i++) {
+      await baseline(Math.ceil(baselineCalls / 4));
       baselineRates.push(await rate(baseline, baselineCalls) * units);
+      await product(Math.ceil(productCalls / 4));
       productRates.push(await rate(product, productCalls) * productUnits);
     }
     return figures(baselineRates, productRates);
