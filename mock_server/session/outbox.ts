@@ -7,7 +7,7 @@ import type { ReplyShape } from "./reply_shape.ts";
 /** Replies that may wait for the client to read those before. */
 const HIGH_WATER_MARK = 256 * 1024;
 /** As much leaves without waiting for what comes behind it, so that the client can begin. */
-const SEND_SIZE = 16 * 1024;
+const SEND_SIZE = 6 * 1024;
 /** A larger reply is written in pieces, so that a slow reader's progress can be seen. */
 const PIECE_SIZE = 1024 * 1024;
 
