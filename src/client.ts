@@ -263,7 +263,12 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
    */
   remove(key: Key, options: NoReplyOptions & { noReply: true }): Promise<void>;
   /** The same with a reply: whether there was one. */
-  remove(key: Key, options?: NoReplyOptions & WakeOptions): Promise<boolean>;
+  remove(
+    key: Key,
+    options?: NoReplyOptions & WakeOptions & { noReply?: false },
+  ): Promise<boolean>;
+  /** One or the other, as the options say. */
+  remove(key: Key, options?: NoReplyOptions & WakeOptions): Promise<boolean | void>;
   async remove(key: Key, options?: NoReplyOptions & WakeOptions): Promise<boolean | void> {
     if (options?.wake !== undefined) {
       checkReplied("remove", "wake", options);
@@ -558,6 +563,11 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
     keys: Iterable<BulkKey> | AsyncIterable<BulkKey>,
     options?: RecordOptions & { atomic?: false },
   ): Promise<Entry<V>[]>;
+  /** One or the other, as the options say. */
+  getBulk(
+    keys: Iterable<BulkKey> | AsyncIterable<BulkKey>,
+    options?: RecordOptions & { atomic?: boolean },
+  ): Promise<Entry<V>[] | AtomicEntry<V>[]>;
   async getBulk(
     keys: Iterable<BulkKey> | AsyncIterable<BulkKey>,
     options?: RecordOptions & { atomic?: boolean },
@@ -624,7 +634,15 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
    */
   setBulk(records: BulkRecords<In>, options: SetOptions & { noReply: true }): Promise<void>;
   /** The same with a reply: how many were stored. */
-  setBulk(records: BulkRecords<In>, options?: SetOptions & AtomicOptions): Promise<number>;
+  setBulk(
+    records: BulkRecords<In>,
+    options?: SetOptions & AtomicOptions & { noReply?: false },
+  ): Promise<number>;
+  /** One or the other, as the options say. */
+  setBulk(
+    records: BulkRecords<In>,
+    options?: SetOptions & AtomicOptions,
+  ): Promise<number | void>;
   async setBulk(
     records: BulkRecords<In>,
     options?: SetOptions & AtomicOptions,
@@ -693,8 +711,13 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   /** The same with a reply: how many there were. */
   removeBulk(
     keys: Iterable<BulkKey> | AsyncIterable<BulkKey>,
-    options?: NoReplyOptions & AtomicOptions,
+    options?: NoReplyOptions & AtomicOptions & { noReply?: false },
   ): Promise<number>;
+  /** One or the other, as the options say. */
+  removeBulk(
+    keys: Iterable<BulkKey> | AsyncIterable<BulkKey>,
+    options?: NoReplyOptions & AtomicOptions,
+  ): Promise<number | void>;
   async removeBulk(
     keys: Iterable<BulkKey> | AsyncIterable<BulkKey>,
     options?: NoReplyOptions & AtomicOptions,
@@ -739,14 +762,20 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   playScript(
     name: string,
     input: ScriptInput<In> | undefined,
-    options: ScriptOptions & { keys: "bytes" },
+    options: ScriptOptions & { noReply?: false; keys: "bytes" },
   ): Promise<Map<Uint8Array, V>>;
   /** The same with a reply, whose keys are given as text. */
   playScript(
     name: string,
     input?: ScriptInput<In>,
-    options?: ScriptOptions,
+    options?: ScriptOptions & { noReply?: false; keys?: "text" },
   ): Promise<Map<string, V>>;
+  /** One of these, as the options say. */
+  playScript(
+    name: string,
+    input?: ScriptInput<In>,
+    options?: ScriptOptions,
+  ): Promise<Map<string, V> | Map<Uint8Array, V> | void>;
   async playScript(
     name: string,
     input: ScriptInput<In> = [],
@@ -781,6 +810,8 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   matchPrefix(prefix: Key, options: MatchOptions & { keys: "text" }): Promise<string[]>;
   /** The same, with keys as bytes. */
   matchPrefix(prefix: Key, options?: MatchOptions & { keys?: "bytes" }): Promise<Uint8Array[]>;
+  /** One or the other, as the options say. */
+  matchPrefix(prefix: Key, options?: MatchOptions): Promise<string[] | Uint8Array[]>;
   async matchPrefix(prefix: Key, options?: MatchOptions): Promise<Key[]> {
     return await matchPrefix(this.#context("matchPrefix", options), prefix, options);
   }
@@ -813,6 +844,8 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   matchRegex(regex: string, options: MatchOptions & { keys: "text" }): Promise<string[]>;
   /** The same, with keys as bytes. */
   matchRegex(regex: string, options?: MatchOptions & { keys?: "bytes" }): Promise<Uint8Array[]>;
+  /** One or the other, as the options say. */
+  matchRegex(regex: string, options?: MatchOptions): Promise<string[] | Uint8Array[]>;
   async matchRegex(regex: string, options?: MatchOptions): Promise<Key[]> {
     return await matchRegex(this.#context("matchRegex", options), regex, options);
   }
@@ -842,6 +875,8 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   matchSimilar(origin: Key, options: SimilarOptions & { keys: "text" }): Promise<string[]>;
   /** The same, with keys as bytes. */
   matchSimilar(origin: Key, options?: SimilarOptions & { keys?: "bytes" }): Promise<Uint8Array[]>;
+  /** One or the other, as the options say. */
+  matchSimilar(origin: Key, options?: SimilarOptions): Promise<string[] | Uint8Array[]>;
   async matchSimilar(origin: Key, options?: SimilarOptions): Promise<Key[]> {
     return await matchSimilar(this.#context("matchSimilar", options), origin, options);
   }
@@ -893,6 +928,10 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   entries(
     options?: EntriesOptions & { keysOnly?: false; keys?: "bytes" },
   ): AsyncGenerator<Entry<V, Uint8Array>, void, void>;
+  /** One of these, as the options say. */
+  entries(
+    options?: EntriesOptions,
+  ): AsyncGenerator<Entry<V, Key> | Key, void, void>;
   entries(
     options?: EntriesOptions,
   ): AsyncGenerator<Entry<V, Key> | Key, void, void> {
@@ -926,6 +965,8 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   cursor(options: CursorOptions & { keys: "text" }): Cursor<V, In, string>;
   /** The same, with keys as bytes. */
   cursor(options?: CursorOptions & { keys?: "bytes" }): Cursor<V, In, Uint8Array>;
+  /** One or the other, as the options say. */
+  cursor(options?: CursorOptions): Cursor<V, In, Key>;
   cursor(options?: CursorOptions): Cursor<V, In, Key> {
     const { database, core } = this.#context("cursor", options);
     return makeCursor({ database, core, codec: this.#codec }, options);
@@ -1281,10 +1322,18 @@ export class KyotoTycoon<V = Uint8Array, In = Value> {
   ): ReplicationStream<W, string>;
   /** With another codec than the client's, and keys as bytes. */
   replicate<W>(
-    options: ReplicationOptions<W> & { codec: Codec<W, never> },
+    options: ReplicationOptions<W> & { codec: Codec<W, never>; keys?: "bytes" },
   ): ReplicationStream<W, Uint8Array>;
+  /** With another codec than the client's, and keys as the options say. */
+  replicate<W>(
+    options: ReplicationOptions<W> & { codec: Codec<W, never> },
+  ): ReplicationStream<W, Key>;
   /** With the client's codec, and keys as bytes. */
-  replicate(options?: Omit<ReplicationOptions<V>, "codec">): ReplicationStream<V, Uint8Array>;
+  replicate(
+    options?: Omit<ReplicationOptions<V>, "codec"> & { keys?: "bytes" },
+  ): ReplicationStream<V, Uint8Array>;
+  /** With the client's codec, and keys as the options say. */
+  replicate(options?: Omit<ReplicationOptions<V>, "codec">): ReplicationStream<V, Key>;
   replicate<W>(options: ReplicationOptions<W> = {}): ReplicationStream<W, Key> {
     const codec = options.codec ?? this.#codec as unknown as Codec<W, never>;
     const { connector, replication } = this.#core;

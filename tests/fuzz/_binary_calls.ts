@@ -162,12 +162,10 @@ async function playScript(attempt: Attempt, planned: Op<"playScript">): Promise<
     given(key),
     stores ? attempt.write(key).value : "unused",
   ]);
-  const options = { ...limits, noReply };
-  const output: Map<string, Uint8Array> | void = await client
-    .playScript(procedure, input, options);
-  if (noReply) return;
+  if (noReply) return await client.playScript(procedure, input, { ...limits, noReply });
+  const output = await client.playScript(procedure, input, limits);
   if (!stores) call.complaints.push("it succeeded");
-  const echo = new Map([...output ?? []].map(([key, value]) => [key, decoder.decode(value)]));
+  const echo = new Map([...output].map(([key, value]) => [key, decoder.decode(value)]));
   const right = echo.size === call.writes.length &&
     [...places.keys()].every((name, i) => echo.get(name) === call.writes[i].value);
   if (stores && !right) call.complaints.push("its output is another's");
