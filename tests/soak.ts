@@ -2,7 +2,8 @@
  * Random calls of many clients on mock servers that fail in all the ways they know, for as long as one
  * likes: `deno task soak [seconds]`, `bun run soak [seconds]`; ten minutes by default. What is checked
  * is what fuzz/sockets_test.ts checks, here with clients that live longer. Ends with the status 1 at
- * the first broken promise. SOAK_SEED in the environment makes the same plans again.
+ * the first broken promise. SOAK_SEED in the environment makes the same plans again. One at a time on a
+ * machine: a server that was stopped wants its port back, which another soak may have been given.
  */
 
 import fc from "fast-check";
