@@ -134,7 +134,8 @@ export class Bench implements AsyncDisposable {
   /**
    * Alternates rounds of the baseline and of the product, so that whatever else the machine does
    * meets both alike. Before each come calls that do not count, in which the machine turns from the
-   * one to the other: its caches, and the garbage that is left. `units` is what one call counts for, of the product where that differs.
+   * one to the other: its caches, and the garbage that is left. `units` is what one call counts for,
+   * of the product where that differs.
    */
   async compare(
     baseline: Work,
