@@ -3,14 +3,13 @@
  * so many payloads share one; when most of them are gone, the rest can be moved.
  */
 
+import { putBytes } from "../../src/codec/bytes.ts";
 import { payloadOf } from "./record.ts";
 
 /** The bytes of a slab. */
 const SLAB_SIZE = 64 * 1024;
 /** Larger payloads have memory of their own. */
 const LARGEST = 1024;
-/** Up to this many bytes a plain loop copies faster than the runtime's own function. */
-const LOOP_SIZE = 48;
 /** What may be taken beyond four times what is in use. */
 const TOLERANCE = 1024 * 1024;
 
@@ -52,8 +51,7 @@ export class Slabs {
     const size = end - start;
     if (size > LARGEST) return { bytes: from.slice(start, end), at: 0, slab: null };
     const slab = this.#room(size), { bytes, used } = slab;
-    copy(from, start, end, bytes, used);
-    slab.used = used + size;
+    slab.used = putBytes(bytes, used, from, start, end);
     return { bytes, at: used, slab };
   }
 
@@ -62,9 +60,8 @@ export class Slabs {
     const size = key.length + value.length;
     if (size > LARGEST) return { bytes: payloadOf(key, value), at: 0, slab: null };
     const slab = this.#room(size), { bytes, used } = slab;
-    copy(key, 0, key.length, bytes, used);
-    copy(value, 0, value.length, bytes, used + key.length);
-    slab.used = used + size;
+    const middle = putBytes(bytes, used, key, 0, key.length);
+    slab.used = putBytes(bytes, middle, value, 0, value.length);
     return { bytes, at: used, slab };
   }
 
@@ -94,15 +91,4 @@ export class Slabs {
   #release(slab: Slab): void {
     if (slab.bytes.length > 0 && slab.live === 0) this.#taken -= SLAB_SIZE;
   }
-}
-
-function copy(
-  from: Uint8Array,
-  start: number,
-  end: number,
-  to: Uint8Array,
-  at: number,
-): void {
-  if (end - start > LOOP_SIZE) to.set(from.subarray(start, end), at);
-  else for (let i = start; i < end; i++) to[at + i - start] = from[i];
 }

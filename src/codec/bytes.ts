@@ -13,6 +13,29 @@ export function i64At(bytes: Uint8Array, at: number): number {
   return (u32At(bytes, at) | 0) * 0x1_0000_0000 + u32At(bytes, at + 4);
 }
 
+/** Copies a part of some bytes to a position in `target`; returns the position behind it. */
+export function putBytes(
+  target: Uint8Array,
+  at: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  if (end - start > LOOP_SIZE) {
+    target.set(end - start === bytes.length ? bytes : bytes.subarray(start, end), at);
+    return at + end - start;
+  }
+  while (start < end) target[at++] = bytes[start++];
+  return at;
+}
+
+/** The position of a byte from `start` on, or `end`. */
+export function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== byte) at++;
+  return at;
+}
+
 /** Memory for {@linkcode sharedCopy}, and how much of it is taken. */
 let shared = new Uint8Array(0), taken = 0;
 const SHARED_SIZE = 16 * 1024;
@@ -31,8 +54,7 @@ export function sharedCopy(bytes: Uint8Array, start: number, end: number): Uint8
     taken = 0;
   }
   const copy = shared.subarray(taken, taken += size);
-  if (size > LOOP_SIZE) copy.set(bytes.subarray(start, end));
-  else for (let i = 0; i < size; i++) copy[i] = bytes[start + i];
+  putBytes(copy, 0, bytes, start, end);
   return copy;
 }
 
@@ -41,7 +63,7 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   const size = end - start;
   if (size > LOOP_SIZE) return bytes.slice(start, end);
   const copy = new Uint8Array(size);
-  for (let i = 0; i < size; i++) copy[i] = bytes[start + i];
+  putBytes(copy, 0, bytes, start, end);
   return copy;
 }
 

@@ -1,6 +1,7 @@
 /** The lines of which the heads of HTTP requests and replies are made. */
 
 import { fromByteText, toByteText } from "./byte_text.ts";
+import { indexOf } from "./bytes.ts";
 import type { ByteReader, Decoder } from "./decoder.ts";
 
 /** The longest line that ktserver takes: what is beyond it counts as the next line. */
@@ -75,11 +76,8 @@ export function* decodeLine(r: ByteReader): Decoder<string> {
 
 /** The position of the LF that ends the next line, if that is at hand; else -1. */
 export function lineEnd(r: ByteReader): number {
-  const { window, position, end } = r;
-  for (let at = position; at < end; at++) {
-    if (window[at] === LF) return at;
-  }
-  return -1;
+  const at = indexOf(r.window, LF, r.position, r.end);
+  return at < r.end ? at : -1;
 }
 
 /** How many characters have to be read until `count` of them are no CRs. */

@@ -8,7 +8,7 @@ import {
   parseDigits,
   parseInteger,
 } from "./byte_text.ts";
-import { sharedCopy } from "./bytes.ts";
+import { indexOf, sharedCopy } from "./bytes.ts";
 import { charCode } from "./char_code.ts";
 import type { ColumnEncoding } from "./column.ts";
 import { MAX_SIZE } from "./constants.ts";
@@ -177,13 +177,6 @@ function usedHeader(line: Line): string | undefined {
 /** What JavaScript counts as blank, of the characters that a byte can be. */
 function isBlank(c: number): boolean {
   return c === SPACE || (c >= 0x09 && c <= 0x0d) || c === NO_BREAK_SPACE;
-}
-
-/** The position of a byte from `start` on, or `end`. */
-function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] !== byte) at++;
-  return at;
 }
 
 /** Whether a value of the header `Connection` changes what becomes of the connection. */

@@ -4,7 +4,7 @@
  */
 
 import { commonText, fromByteText, toByteText } from "./byte_text.ts";
-import { copyOf } from "./bytes.ts";
+import { copyOf, indexOf } from "./bytes.ts";
 import { charCode } from "./char_code.ts";
 import {
   type ColumnEncoding,
@@ -251,11 +251,4 @@ function isSafeValue(value: Column): boolean {
   return typeof value === "string"
     ? !value.includes("\n") && !value.endsWith("\r")
     : !value.includes(LF) && value[value.length - 1] !== CR;
-}
-
-/** The position of a byte from `start` on, or `end`. */
-function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] !== byte) at++;
-  return at;
 }

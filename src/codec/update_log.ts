@@ -4,7 +4,7 @@
  */
 
 import { ProtocolError } from "../errors.ts";
-import type { RecordBytes } from "./bytes.ts";
+import { putBytes, type RecordBytes } from "./bytes.ts";
 import { Magic, MAX_SIZE, NEVER } from "./constants.ts";
 import { type ByteReader, collect, type Decoder } from "./decoder.ts";
 
@@ -49,21 +49,6 @@ function put32(target: Uint8Array, at: number, n: number): number {
 }
 
 /** Copies by a loop: most keys and values are too small for the call into the runtime to pay. */
-function putBytes(
-  target: Uint8Array,
-  at: number,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): number {
-  if (end - start > 64) {
-    target.set(bytes.subarray(start, end), at);
-    return at + end - start;
-  }
-  while (start < end) target[at++] = bytes[start++];
-  return at;
-}
-
 /** A time stamp as two halves: a bigint for each update would cost more than the rest of it. */
 export interface Stamp {
   high: number;

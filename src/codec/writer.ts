@@ -1,7 +1,7 @@
 /** Where messages are encoded to: one growing buffer that is used again and again. */
 
 import type { Key } from "../types.ts";
-import type { RecordBytes } from "./bytes.ts";
+import { putBytes, type RecordBytes } from "./bytes.ts";
 import { charCode } from "./char_code.ts";
 
 const encoder = new TextEncoder();
@@ -110,31 +110,13 @@ export class ByteWriter {
       this.#partBytes += size;
       return;
     }
-    this.#reserve(size);
-    const b = this.#buffer;
-    let e = this.#end;
-    if (size <= LOOP_SIZE) {
-      for (let i = 0; i < size; i++) b[e++] = data[i];
-    } else {
-      b.set(data, e);
-      e += size;
-    }
-    this.#end = e;
+    this.range(data, 0, size);
   }
 
   /** A part of some bytes, copied. */
   range(data: Uint8Array, start: number, end: number): void {
-    const size = end - start;
-    this.#reserve(size);
-    const b = this.#buffer;
-    let e = this.#end;
-    if (size <= LOOP_SIZE) {
-      for (let i = start; i < end; i++) b[e++] = data[i];
-    } else {
-      b.set(data.subarray(start, end), e);
-      e += size;
-    }
-    this.#end = e;
+    this.#reserve(end - start);
+    this.#end = putBytes(this.#buffer, this.#end, data, start, end);
   }
 
   /** Text that is known to be ASCII, such as a line of HTTP. */
@@ -259,15 +241,8 @@ export class ByteWriter {
   /** Writes a string or bytes into room that is reserved; returns the size. */
   #data(data: Key): number {
     if (typeof data === "string") return this.#text(data);
-    const b = this.#buffer, size = data.length;
-    let e = this.#end;
-    if (size <= LOOP_SIZE) {
-      for (let i = 0; i < size; i++) b[e++] = data[i];
-    } else {
-      b.set(data, e);
-    }
-    this.#end += size;
-    return size;
+    this.#end = putBytes(this.#buffer, this.#end, data, 0, data.length);
+    return data.length;
   }
 
   #text(text: string): number {
