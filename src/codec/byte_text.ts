@@ -85,15 +85,19 @@ export function parseDigits(bytes: Uint8Array, start: number, end: number): numb
   return n;
 }
 
-/** What a double holds exactly; most numbers are such. */
-const SAFE_INTEGER = /^-?\d{1,15}$/;
+/** Whether a text is a whole number that a double holds exactly, as most are. */
+export function isExactInteger(text: string): boolean {
+  return EXACT_INTEGER.test(text);
+}
+
+const EXACT_INTEGER = new RegExp(`^-?\\d{1,${EXACT_DIGITS}}$`);
 
 /**
  * Reads a whole number as ktserver does: blanks, a sign, digits; what follows is ignored, no digits
  * are 0, and what does not fit into 64 signed bits wraps round.
  */
 export function parseInteger(text: string): bigint {
-  if (SAFE_INTEGER.test(text)) return BigInt(Number(text));
+  if (isExactInteger(text)) return BigInt(Number(text));
   const [, sign, digits] = /^[\t-\r ]*([-+]?)(\d*)/.exec(text)!;
   // 2^64 divides 10^64, so digits further in front make no difference.
   const magnitude = BigInt(digits.slice(-64));

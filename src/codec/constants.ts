@@ -34,7 +34,7 @@ export const KEY_HEADER_SIZE = 6;
 export const RECORD_HEADER_SIZE = 18;
 export const SCRIPT_HEADER_SIZE = 13;
 export const SCRIPT_RECORD_HEADER_SIZE = 8;
+export const REPLICATION_HEADER_SIZE = 15;
 
 /** Bytes that a row of a procedure's output counts for beside its own: about what its objects take. */
 export const ROW_COST = 128;
-export const REPLICATION_HEADER_SIZE = 15;

@@ -1,6 +1,7 @@
 /** Procedures of the server as calls: over HTTP, in one queue with the binary requests. */
 
 import { checkData, describe } from "../arguments.ts";
+import { isExactInteger } from "../codec/byte_text.ts";
 import { charCode } from "../codec/char_code.ts";
 import { MAX_SIZE, NEVER } from "../codec/constants.ts";
 import type { Decoder } from "../codec/decoder.ts";
@@ -216,7 +217,7 @@ export function requiredRow(output: ProcedureOutput, name: string): Uint8Array {
 export function integerRow(output: ProcedureOutput, name: string): number | bigint {
   const column = columnOf(output, name);
   // Numbers are short enough to come as text.
-  if (typeof column === "string" && /^-?\d{1,15}$/.test(column)) return Number(column);
+  if (typeof column === "string" && isExactInteger(column)) return Number(column);
   const said = lossyText(requiredRow(output, name));
   if (/^-?\d+$/.test(said)) return BigInt(said);
   throw new ProtocolError(`Cannot read a reply: the row "${name}" is no number but "${said}"`);

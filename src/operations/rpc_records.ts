@@ -168,20 +168,13 @@ export function incrementRecord(
   options: IncrementOptions | undefined,
 ): Promise<number | bigint> {
   const { operation } = context;
-  const rows = [
-    row("key", checkData(operation, "key", key)),
-    row("num", checkInteger(operation, "by", by, INT64_MIN, INT64_MAX)),
-  ];
-  if (options !== undefined) {
-    rows.push(
-      // The server uses the ends of the range for its own purposes.
-      ...originRows(
-        options,
-        (initial) => checkInteger(operation, "initial", initial, INT64_MIN + 1n, INT64_MAX - 1n),
-      ),
-      ...expirationRows(expirationToXt(options)),
-    );
-  }
+  const rows = counterRows(
+    checkData(operation, "key", key),
+    checkInteger(operation, "by", by, INT64_MIN, INT64_MAX),
+    options,
+    // The server uses the ends of the range for its own purposes.
+    (initial) => checkInteger(operation, "initial", initial, INT64_MIN + 1n, INT64_MAX - 1n),
+  );
   return callProcedure(context, {
     name: "increment",
     rows,
@@ -206,12 +199,12 @@ export function incrementRecordDouble(
   options: IncrementOptions<number> | undefined,
 ): Promise<number> {
   const { operation } = context;
-  const rows = [
-    row("key", checkData(operation, "key", key)),
-    row("num", decimal(operation, "by", by)),
-    ...originRows(options, (initial) => decimal(operation, "initial", initial)),
-    ...expirationRows(expirationToXt(options)),
-  ];
+  const rows = counterRows(
+    checkData(operation, "key", key),
+    decimal(operation, "by", by),
+    options,
+    (initial) => decimal(operation, "initial", initial),
+  );
   return callProcedure(context, { name: "increment_double", rows, take: decimalResult });
 }
 
@@ -222,14 +215,21 @@ function decimalResult(output: ProcedureOutput): number {
   throw new ProtocolError(`Cannot read a reply: the row "num" is no number but "${text}"`);
 }
 
-function originRows<N extends number | bigint>(
+/** What adds to a counter takes; `num` is what is added. */
+function counterRows<N extends number | bigint>(
+  key: Key,
+  num: string,
   options: IncrementOptions<N> | undefined,
   textOf: (initial: N) => string,
 ): Row[] {
-  const initial = options?.initial;
-  if (initial === undefined) return [];
-  if (initial === "must-exist") return [row("orig", "try")];
-  return [row("orig", initial === "reset" ? "set" : textOf(initial as N))];
+  const rows = [row("key", key), row("num", num)];
+  if (options === undefined) return rows;
+  const { initial } = options;
+  if (initial === "must-exist") rows.push(row("orig", "try"));
+  else if (initial === "reset") rows.push(row("orig", "set"));
+  else if (initial !== undefined) rows.push(row("orig", textOf(initial as N)));
+  rows.push(...expirationRows(expirationToXt(options)));
+  return rows;
 }
 
 function checkInteger(
