@@ -82,22 +82,21 @@ export class RequestServer {
   }
 
   /** Executes the request that begins with this byte, which is unread. */
-  request(magic: number): Decoder<GoesOn> {
+  *request(magic: number): Decoder<GoesOn> {
     switch (magic) {
       case Magic.GET_BULK:
-        return this.#getBulk();
+        return yield* this.#getBulk();
       case Magic.SET_BULK:
-        return this.#setBulk();
+        return yield* this.#setBulk();
       case Magic.REMOVE_BULK:
-        return this.#removeBulk();
+        return yield* this.#removeBulk();
       case Magic.PLAY_SCRIPT:
-        return this.#playScript();
+        return yield* this.#playScript();
       case Magic.REPLICATION:
-        return this.#replication();
+        return yield* this.#replication();
       default:
-        return magic > 0 && magic < 0x80
-          ? this.#state.serveHttp(this.#session, this.#reader)
-          : unknown();
+        return magic > 0 && magic < 0x80 &&
+          (yield* this.#state.serveHttp(this.#session, this.#reader));
     }
   }
 
@@ -297,8 +296,3 @@ export class RequestServer {
 
 /** A database would not do what it was asked. */
 class Refusal extends Error {}
-
-// deno-lint-ignore require-yield -- it is one of several decoders, all called alike
-function* unknown(): Decoder<GoesOn> {
-  return false;
-}

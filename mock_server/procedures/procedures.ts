@@ -1,5 +1,6 @@
 /** Server-side procedures (play_script): what a user writes, and how it is called. */
 
+import { toByteText } from "../../src/codec/byte_text.ts";
 import { compareBytes } from "../../src/codec/bytes.ts";
 import { toBytes } from "../../src/codec/writer.ts";
 import type { Key } from "../../src/types.ts";
@@ -116,7 +117,7 @@ export class ProcedureInput implements Iterable<[key: Uint8Array, value: Uint8Ar
     let low = 0, high = this.#records.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const order = compare(this.#records[middle][0], bytes);
+      const order = compareBytes(this.#records[middle][0], bytes);
       if (order === 0) return this.#records[middle][1];
       if (order < 0) low = middle + 1;
       else high = middle;
@@ -175,7 +176,7 @@ export class ProcedureRegistry {
     for (const [name, procedure] of entries) {
       if (typeof procedure !== "function") continue;
       const bytes = toBytes(name);
-      this.#procedures.set(binaryString(bytes), procedure as Procedure);
+      this.#procedures.set(toByteText(bytes, 0, bytes.length), procedure as Procedure);
       this.#longestName = Math.max(this.#longestName, bytes.length);
     }
     this.#context = {
@@ -198,7 +199,7 @@ export class ProcedureRegistry {
     const nul = name.indexOf(0);
     const end = nul < 0 ? name.length : nul;
     const procedure = end <= this.#longestName
-      ? this.#procedures.get(binaryString(name.subarray(0, end)))
+      ? this.#procedures.get(toByteText(name, 0, end))
       : undefined;
     if (procedure === undefined) return failure(ResultCode.NOT_IMPLEMENTED);
     try {
@@ -262,23 +263,12 @@ function numberText(n: number): string {
   return Number.isFinite(n) ? n.toFixed(6) : Number.isNaN(n) ? "nan" : n < 0 ? "-inf" : "inf";
 }
 
-function compare(a: Uint8Array, b: Uint8Array): number {
-  return compareBytes(a, b);
-}
-
 /** Sorted by key; of equal keys the last one stays. */
 function sortedRecords(
   records: readonly [key: Uint8Array, value: Uint8Array][],
 ): [key: Uint8Array, value: Uint8Array][] {
-  const sorted = [...records].sort(([a], [b]) => compare(a, b));
+  const sorted = [...records].sort(([a], [b]) => compareBytes(a, b));
   return sorted.filter(([key], i) =>
-    i + 1 === sorted.length || compare(key, sorted[i + 1][0]) !== 0
+    i + 1 === sorted.length || compareBytes(key, sorted[i + 1][0]) !== 0
   );
-}
-
-/** A character for each byte, so that any bytes may be the key of a map. */
-function binaryString(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }
