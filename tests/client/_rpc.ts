@@ -132,10 +132,10 @@ export async function scripted(options: Omit<ConnectOptions, "codec"> = {}): Pro
       while (peers.length <= accepted) await new Promise<void>((resolve) => wake = resolve);
       return peers[accepted++];
     },
-    // deno-lint-ignore require-await -- it is what `await using` wants
-    async [Symbol.asyncDispose]() {
+    [Symbol.asyncDispose]() {
       kt.destroy();
       for (const peer of peers) peer.close();
+      return Promise.resolve();
     },
   };
 }

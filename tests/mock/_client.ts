@@ -91,9 +91,9 @@ export class RawClient implements AsyncDisposable {
     return this.peer.closed(deadlineIn(ms));
   }
 
-  // deno-lint-ignore require-await -- it is what `await using` wants
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     this.peer.close();
+    return Promise.resolve();
   }
 }
 

@@ -76,9 +76,8 @@ export class MasterEnd implements Channel {
     else this.received.push(...chunk);
   }
 
-  // deno-lint-ignore require-await -- as in a channel
-  async closeWrite(): Promise<void> {
-    throw new Error("a follower does not close one side");
+  closeWrite(): Promise<void> {
+    return Promise.reject(new Error("a follower does not close one side"));
   }
 
   pause(): void {
